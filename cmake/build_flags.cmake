@@ -1,0 +1,29 @@
+# Every flag of our own build, in one target that is never installed:
+# target_link_libraries(x PRIVATE $<BUILD_INTERFACE:ramie_build_flags>).
+add_library(ramie_build_flags INTERFACE)
+
+target_compile_options(ramie_build_flags INTERFACE
+  -Wall -Wextra -Wpedantic -Wshadow
+  $<$<COMPILE_LANGUAGE:CXX>:-Wnon-virtual-dtor>
+  $<$<COMPILE_LANGUAGE:CXX>:-Wold-style-cast>
+  $<$<BOOL:${RAMIE_WERROR}>:-Werror>
+  # A large frame touches every page on its way down, so it cannot jump over a fiber's guard page.
+  -fstack-clash-protection
+  # Reports and profilers walk a fiber's stack by its frame pointers.
+  -fno-omit-frame-pointer)
+
+# Lazy binding runs the dynamic linker on the fiber's stack, several KiB deep, at the first call.
+target_link_options(ramie_build_flags INTERFACE -Wl,-z,now)
+
+if(RAMIE_SANITIZE)
+  list(JOIN RAMIE_SANITIZE "," sanitizers)
+  target_compile_options(ramie_build_flags INTERFACE -fsanitize=${sanitizers})
+  target_link_options(ramie_build_flags INTERFACE -fsanitize=${sanitizers})
+endif()
+if("thread" IN_LIST RAMIE_SANITIZE)
+  target_compile_options(ramie_build_flags INTERFACE
+    # At -O0 ThreadSanitizer crashes when fibers switch (g++ 12 and clang 14).
+    $<$<NOT:$<CONFIG:Release,RelWithDebInfo,MinSizeRel>>:-O1>
+    # g++ warns that it cannot follow the fences in Asio's headers.
+    $<$<COMPILE_LANG_AND_ID:CXX,GNU>:-Wno-tsan>)
+endif()

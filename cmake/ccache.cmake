@@ -1,0 +1,10 @@
+# Compile through ccache where it is installed and the caller chose no launcher.
+find_program(RAMIE_CCACHE ccache)
+mark_as_advanced(RAMIE_CCACHE)
+if(RAMIE_CCACHE)
+  foreach(language IN ITEMS C CXX)
+    if(NOT DEFINED CMAKE_${language}_COMPILER_LAUNCHER)
+      set(CMAKE_${language}_COMPILER_LAUNCHER ${RAMIE_CCACHE})
+    endif()
+  endforeach()
+endif()

@@ -1,0 +1,38 @@
+// Makes the plain libc calls of this process cooperative: on a fiber they park instead of blocking
+// the thread, and return exactly what the kernel would have returned.
+//
+//     #include <ramie/monkey.hpp>
+//     ramie::monkey::patch_all();
+//     ramie::spawn([] { sleep(3); });     // libc's sleep: other fibers run meanwhile
+//     ramie::spawn([] { sleep(3); });     // both end after three seconds
+//
+// Linking the target ramie::monkey places the calls; until they are patched, and on threads without
+// a scheduler, they forward to libc. Patching is for the whole process and cannot be undone.
+// docs/patching.md lists every call.
+#pragma once
+
+#include <cstdint>
+#include <string_view>
+
+#include "ramie/monkey/original.hpp"
+
+namespace ramie::monkey {
+
+struct options {
+    bool socket = true;  // sockets and pipes: socket accept connect recv send read write close ...
+    bool sleep = true;   // sleep usleep nanosleep clock_nanosleep
+    bool poll = true;    // poll
+};
+
+// Patches the chosen families; a later call can only add. Idempotent. Never suspends. Callable from
+// any thread.
+void patch_all(options = {}) noexcept;
+void patch_socket() noexcept;
+void patch_sleep() noexcept;
+void patch_poll() noexcept;
+
+// True when a call of this name is cooperative on a fiber now: it is patched, or it never blocks
+// and what it changes is known ("bind"). Never suspends. Callable from any thread.
+[[nodiscard]] bool is_patched(std::string_view call) noexcept;
+
+}  // namespace ramie::monkey

@@ -1,0 +1,56 @@
+// The plain libc calls, past the patch.
+//
+//     ramie::monkey::original::sleep(1);      // blocks the whole thread, on a fiber too
+//
+// Each is what libc (or a sanitizer in front of it) provides: same arguments, same result, same
+// errno. Never suspends. Callable from any thread.
+#pragma once
+
+#include <poll.h>
+#include <sys/socket.h>
+#include <sys/types.h>
+#include <sys/uio.h>
+
+#include <ctime>
+
+namespace ramie::monkey::original {
+
+int socket(int domain, int type, int protocol);
+int socketpair(int domain, int type, int protocol, int fds[2]);
+int accept(int fd, sockaddr* address, socklen_t* length);
+int accept4(int fd, sockaddr* address, socklen_t* length, int flags);
+int connect(int fd, const sockaddr* address, socklen_t length);
+int shutdown(int fd, int how);
+int close(int fd);
+int bind(int fd, const sockaddr* address, socklen_t length);
+int listen(int fd, int backlog);
+
+ssize_t recv(int fd, void* data, size_t size, int flags);
+ssize_t recvfrom(int fd, void* data, size_t size, int flags, sockaddr* from, socklen_t* length);
+ssize_t recvmsg(int fd, msghdr* message, int flags);
+ssize_t send(int fd, const void* data, size_t size, int flags);
+ssize_t sendto(int fd, const void* data, size_t size, int flags, const sockaddr* to,
+               socklen_t length);
+ssize_t sendmsg(int fd, const msghdr* message, int flags);
+ssize_t read(int fd, void* data, size_t size);
+ssize_t readv(int fd, const iovec* parts, int count);
+ssize_t write(int fd, const void* data, size_t size);
+ssize_t writev(int fd, const iovec* parts, int count);
+
+int dup(int fd);
+int dup2(int from, int to);
+int dup3(int from, int to, int flags);
+int pipe(int fds[2]);
+int pipe2(int fds[2], int flags);
+int fcntl(int fd, int command, void* argument);
+int ioctl(int fd, unsigned long request, void* argument);
+int setsockopt(int fd, int level, int name, const void* value, socklen_t length);
+int getsockopt(int fd, int level, int name, void* value, socklen_t* length);
+
+int poll(pollfd* fds, nfds_t count, int timeout_ms);
+unsigned sleep(unsigned seconds);
+int usleep(useconds_t microseconds);
+int nanosleep(const timespec* duration, timespec* rest);
+int clock_nanosleep(clockid_t clock, int flags, const timespec* time, timespec* rest);
+
+}  // namespace ramie::monkey::original

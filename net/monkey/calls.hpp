@@ -1,0 +1,102 @@
+// The plain calls, the only door to dlsym, and the question that every patched call asks first.
+#pragma once
+
+#include <sys/socket.h>
+#include <sys/uio.h>
+
+#include <atomic>
+#include <cstdint>
+#include <ctime>
+
+#include "ramie/detail/descriptors.hpp"
+
+struct pollfd;
+
+namespace ramie::monkey::detail {
+
+using namespace ramie::detail;
+
+enum class family : std::uint8_t { socket = 1, sleep = 2, poll = 4 };
+
+inline constinit std::atomic<std::uint8_t> patched_families{0};
+
+inline bool is_on(family f) noexcept {
+    return (patched_families.load(std::memory_order_relaxed) & static_cast<std::uint8_t>(f)) != 0;
+}
+
+// True when the caller is a fiber whose call may park. Off fibers nothing else is done before the
+// call is forwarded.
+inline bool on_fiber(family f) noexcept { return current_fiber != nullptr && is_on(f); }
+
+void* find_original(const char* name) noexcept;
+
+// A libc function behind our own of the same name. Usable before any constructor has run.
+template <class Signature>
+class original_call;
+template <class R, class... Args>
+class original_call<R(Args...)> {
+  public:
+    using pointer = R (*)(Args...);
+    explicit constexpr original_call(const char* name) noexcept : name_(name) {}
+
+    R operator()(Args... args) const { return get()(args...); }
+
+    pointer get() const noexcept {
+        pointer p = address_.load(std::memory_order_relaxed);
+        if (p == nullptr) [[unlikely]] {
+            p = reinterpret_cast<pointer>(find_original(name_));
+            address_.store(p, std::memory_order_relaxed);
+        }
+        return p;
+    }
+
+  private:
+    const char* name_;
+    mutable std::atomic<pointer> address_{nullptr};
+};
+
+// One line for each: the table of what is interposed.
+namespace real {
+#define RAMIE_ORIGINAL(name, ...) inline constinit original_call<__VA_ARGS__> name{#name}
+RAMIE_ORIGINAL(socket, int(int, int, int));
+RAMIE_ORIGINAL(socketpair, int(int, int, int, int*));
+RAMIE_ORIGINAL(accept, int(int, sockaddr*, socklen_t*));
+RAMIE_ORIGINAL(accept4, int(int, sockaddr*, socklen_t*, int));
+RAMIE_ORIGINAL(connect, int(int, const sockaddr*, socklen_t));
+RAMIE_ORIGINAL(recv, ssize_t(int, void*, size_t, int));
+RAMIE_ORIGINAL(recvfrom, ssize_t(int, void*, size_t, int, sockaddr*, socklen_t*));
+RAMIE_ORIGINAL(recvmsg, ssize_t(int, msghdr*, int));
+RAMIE_ORIGINAL(send, ssize_t(int, const void*, size_t, int));
+RAMIE_ORIGINAL(sendto, ssize_t(int, const void*, size_t, int, const sockaddr*, socklen_t));
+RAMIE_ORIGINAL(sendmsg, ssize_t(int, const msghdr*, int));
+RAMIE_ORIGINAL(read, ssize_t(int, void*, size_t));
+RAMIE_ORIGINAL(readv, ssize_t(int, const iovec*, int));
+RAMIE_ORIGINAL(write, ssize_t(int, const void*, size_t));
+RAMIE_ORIGINAL(writev, ssize_t(int, const iovec*, int));
+RAMIE_ORIGINAL(close, int(int));
+RAMIE_ORIGINAL(shutdown, int(int, int));
+RAMIE_ORIGINAL(dup, int(int));
+RAMIE_ORIGINAL(dup2, int(int, int));
+RAMIE_ORIGINAL(dup3, int(int, int, int));
+RAMIE_ORIGINAL(pipe, int(int*));
+RAMIE_ORIGINAL(pipe2, int(int*, int));
+RAMIE_ORIGINAL(fcntl, int(int, int, void*));
+RAMIE_ORIGINAL(ioctl, int(int, unsigned long, void*));
+RAMIE_ORIGINAL(setsockopt, int(int, int, int, const void*, socklen_t));
+RAMIE_ORIGINAL(getsockopt, int(int, int, int, void*, socklen_t*));
+RAMIE_ORIGINAL(bind, int(int, const sockaddr*, socklen_t));
+RAMIE_ORIGINAL(listen, int(int, int));
+RAMIE_ORIGINAL(poll, int(pollfd*, unsigned long, int));
+RAMIE_ORIGINAL(sleep, unsigned(unsigned));
+RAMIE_ORIGINAL(usleep, int(useconds_t));
+RAMIE_ORIGINAL(nanosleep, int(const timespec*, timespec*));
+RAMIE_ORIGINAL(clock_nanosleep, int(clockid_t, int, const timespec*, timespec*));
+RAMIE_ORIGINAL(__read_chk, ssize_t(int, void*, size_t, size_t));
+RAMIE_ORIGINAL(__recv_chk, ssize_t(int, void*, size_t, size_t, int));
+RAMIE_ORIGINAL(__recvfrom_chk,
+               ssize_t(int, void*, size_t, size_t, int, sockaddr*, socklen_t*));
+RAMIE_ORIGINAL(__poll_chk, int(pollfd*, unsigned long, int, size_t));
+#undef RAMIE_ORIGINAL
+}  // namespace real
+
+}  // namespace ramie::monkey::detail

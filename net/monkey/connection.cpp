@@ -1,0 +1,129 @@
+#include "connection.hpp"
+
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/un.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <chrono>
+
+#include "accept.hpp"
+#include "sleep.hpp"
+#include "stream_io.hpp"
+
+namespace ramie::monkey::detail {
+
+namespace {
+
+using namespace std::chrono_literals;
+
+// A connection has its listener's timeouts; that saves asking the kernel for each.
+void note_accepted(int fd, descriptor_facts& listener, int flags) noexcept {
+    const descriptor_kind kind = listener.kind.load(std::memory_order_relaxed);
+    note_created(fd, kind, flags);
+    descriptor_facts* facts = facts_of(fd);
+    if (facts == nullptr || !listener.timeouts_known.load(std::memory_order_relaxed)) return;
+    facts->receive_timeout_ns = listener.receive_timeout_ns.load(std::memory_order_relaxed);
+    facts->send_timeout_ns = listener.send_timeout_ns.load(std::memory_order_relaxed);
+    facts->timeouts_known = true;
+}
+
+int try_connect(int fd, const sockaddr* address, socklen_t length) noexcept {
+    const nonblocking_for_a_call mode(fd);
+    return real::connect(fd, address, length);
+}
+
+// Waits for a connection that is being made. The kernel is asked again, and not for SO_ERROR: only
+// so it takes note that the owner knows how it went, for the next connect().
+int finish_connect(int fd, const sockaddr* address, socklen_t length,
+                   descriptor_facts& facts) noexcept {
+    descriptor* d = descriptor_of(fd);
+    if (d == nullptr) return -1;
+    const std::uint32_t generation = d->generation;
+    const deadline until = timeout_of(fd, direction::write, facts);
+    for (;;) {
+        d->clear(direction::write);
+        const wake reason =
+            judge(wait_descriptor(*d, fd, direction::write, until, false), fd, generation);
+        if (reason != wake::granted && reason != wake::timed_out) return -1;
+        const int result = try_connect(fd, address, length);
+        if (result == 0 || errno != EALREADY) return result;
+        if (reason == wake::timed_out) {
+            errno = EINPROGRESS;
+            return -1;
+        }
+    }
+}
+
+// A local listener whose backlog is full refuses for now and sends no event when there is room.
+int retry_connect(int fd, const sockaddr* address, socklen_t length, deadline until) noexcept {
+    for (auto pause = 100us;; pause = std::min(pause * 2, 20'000us)) {
+        const int result = try_connect(fd, address, length);
+        if (result == 0 || errno != EAGAIN) return result;
+        if (until.expired()) return -1;
+        const wake reason = sleep_on_fiber(pause);
+        if (reason == wake::interrupted) {
+            errno = wait_error(reason);
+            return -1;
+        }
+    }
+}
+
+}  // namespace
+
+int accept_connection(int fd, sockaddr* address, socklen_t* length, int flags) noexcept {
+    descriptor_facts* facts = facts_of(fd);
+    if (facts == nullptr || !is_socket(kind_of(fd, *facts)))
+        return real::accept4(fd, address, length, flags);
+    // The kernel writes the length only with a connection, so that a retry passes it on unchanged.
+    const auto made = wait_for(fd, direction::read, *facts, timeout_of(fd, direction::read, *facts),
+                               0, [&] { return try_accept(fd, address, length, flags); });
+    if (made >= 0) note_accepted(static_cast<int>(made), *facts, flags);
+    return static_cast<int>(made);
+}
+
+int connect_to(int fd, const sockaddr* address, socklen_t length) noexcept {
+    descriptor_facts* facts = facts_of(fd);
+    if (facts == nullptr || !is_socket(kind_of(fd, *facts)) || wants_nonblocking(fd, *facts))
+        return real::connect(fd, address, length);
+    const int result = try_connect(fd, address, length);
+    if (result == 0) return 0;
+    if (errno == EAGAIN && address->sa_family == AF_UNIX)
+        return retry_connect(fd, address, length, timeout_of(fd, direction::write, *facts));
+    if (errno != EINPROGRESS && errno != EALREADY) return result;
+    return finish_connect(fd, address, length, *facts);
+}
+
+void note_socket(int fd, int domain, int type, int protocol) noexcept {
+    constexpr int type_mask = 0xf;
+    const bool is_tcp = (domain == AF_INET || domain == AF_INET6) &&
+                        (type & type_mask) == SOCK_STREAM &&
+                        (protocol == 0 || protocol == IPPROTO_TCP);
+    note_created(fd, is_tcp ? descriptor_kind::tcp : descriptor_kind::socket, type);
+    if (descriptor_facts* facts = facts_of(fd)) {
+        facts->receive_timeout_ns = 0;
+        facts->send_timeout_ns = 0;
+        facts->timeouts_known = true;
+    }
+}
+
+void note_copy(int from, int to) noexcept {
+    note_shared(from);
+    reset_facts(to);
+}
+
+void note_closing(int fd) noexcept { forget(fd); }
+
+void note_option(int fd, int level, int name) noexcept {
+    descriptor_facts* facts = facts_of(fd);
+    if (facts == nullptr) return;
+    // Asked again when it matters: the kernel rounds and refuses as it likes.
+    if (level == SOL_SOCKET && (name == SO_RCVTIMEO || name == SO_SNDTIMEO))
+        facts->timeouts_known = false;
+    // From now on a short read may end at a record or below a mark, with more behind it.
+    if ((level == IPPROTO_TCP && name == TCP_ULP) || (level == SOL_SOCKET && name == SO_RCVLOWAT))
+        facts->short_read_counts = false;
+}
+
+}  // namespace ramie::monkey::detail

@@ -1,0 +1,21 @@
+// Making and ending descriptors: what the table must know of, and what may wait.
+#pragma once
+
+#include "calls.hpp"
+
+namespace ramie::monkey::detail {
+
+int accept_connection(int fd, sockaddr* address, socklen_t* length, int flags) noexcept;
+int connect_to(int fd, const sockaddr* address, socklen_t length) noexcept;
+
+// After calls that made a descriptor, or gave one another name.
+void note_socket(int fd, int domain, int type, int protocol) noexcept;
+void note_copy(int from, int to) noexcept;
+
+// Before one loses its number.
+void note_closing(int fd) noexcept;
+
+// After a change of an option that the table remembers.
+void note_option(int fd, int level, int name) noexcept;
+
+}  // namespace ramie::monkey::detail

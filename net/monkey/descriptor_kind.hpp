@@ -1,0 +1,51 @@
+// What a patched call must know about a descriptor before it parks: what it is, whether its owner
+// asked for non-blocking, and its timeouts. The kernel is asked, and the answer is kept only as
+// long as nobody else can change it.
+#pragma once
+
+#include <fcntl.h>
+
+#include "calls.hpp"
+
+namespace ramie::monkey::detail {
+
+// Asks the kernel once for each opening of the number.
+descriptor_kind kind_of(int fd, descriptor_facts&) noexcept;
+
+// True when nobody but this process's patched calls can have made it non-blocking.
+inline bool is_known_blocking(const descriptor_facts& facts) noexcept {
+    return facts.blocking_known.load(std::memory_order_relaxed) &&
+           facts.fork_epoch.load(std::memory_order_relaxed) == fork_epoch();
+}
+
+// True when the owner set O_NONBLOCK.
+bool wants_nonblocking(int fd, descriptor_facts&) noexcept;
+
+// By SO_RCVTIMEO or SO_SNDTIMEO, from now.
+deadline timeout_of(int fd, direction, descriptor_facts&) noexcept;
+
+// A new descriptor was made by this process; `flags` as for socket(): SOCK_NONBLOCK or O_NONBLOCK.
+void note_created(int fd, descriptor_kind, int flags) noexcept;
+
+// The open file may have more than one name from now on: ask the kernel every time.
+void note_shared(int fd) noexcept;
+
+// The owner chose a mode: ask the kernel for it.
+void note_mode_set(int fd) noexcept;
+
+// A blocking descriptor in non-blocking mode for the length of one call. The kernel remembers the
+// mode with the open file, so others see it for that long.
+class nonblocking_for_a_call {
+  public:
+    explicit nonblocking_for_a_call(int fd) noexcept;
+    ~nonblocking_for_a_call();
+    nonblocking_for_a_call(const nonblocking_for_a_call&) = delete;
+    nonblocking_for_a_call& operator=(const nonblocking_for_a_call&) = delete;
+
+  private:
+    int fd_;
+    int flags_;
+};
+
+
+}  // namespace ramie::monkey::detail

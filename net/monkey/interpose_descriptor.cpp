@@ -1,0 +1,144 @@
+// The libc names of making, naming, setting and closing descriptors. Their effects are for the
+// whole process, so the table learns of them on every thread once sockets are patched.
+
+#include <fcntl.h>
+#include <netinet/tcp.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include <cstdarg>
+
+#include "connection.hpp"
+#include "descriptor_kind.hpp"
+
+using namespace ramie::monkey::detail;
+
+namespace {
+
+bool patched() noexcept { return is_on(family::socket); }
+
+void note_pair(const int fds[2], descriptor_kind kind, int flags) noexcept {
+    note_created(fds[0], kind, flags);
+    note_created(fds[1], kind, flags);
+}
+
+// The number that a dup2() takes over is closed by it: whoever waits must know before.
+void note_taken_over(int from, int to) noexcept {
+    if (patched() && from != to && real::fcntl(from, F_GETFD, nullptr) >= 0) note_closing(to);
+}
+
+int control(int fd, int command, void* argument) noexcept {
+    const int result = real::fcntl(fd, command, argument);
+    if (result < 0 || !patched()) return result;
+    if (command == F_SETFL) note_mode_set(fd);
+    if (command == F_DUPFD || command == F_DUPFD_CLOEXEC) note_copy(fd, result);
+    return result;
+}
+
+}  // namespace
+
+extern "C" {
+
+int socket(int domain, int type, int protocol) noexcept {
+    const int fd = real::socket(domain, type, protocol);
+    if (fd >= 0 && patched()) note_socket(fd, domain, type, protocol);
+    return fd;
+}
+
+int socketpair(int domain, int type, int protocol, int fds[2]) noexcept {
+    const int result = real::socketpair(domain, type, protocol, fds);
+    if (result == 0 && patched()) note_pair(fds, descriptor_kind::socket, type);
+    return result;
+}
+
+int pipe(int fds[2]) noexcept {
+    const int result = real::pipe(fds);
+    if (result == 0 && patched()) note_pair(fds, descriptor_kind::pipe, 0);
+    return result;
+}
+
+int pipe2(int fds[2], int flags) noexcept {
+    const int result = real::pipe2(fds, flags);
+    if (result == 0 && patched()) note_pair(fds, descriptor_kind::pipe, flags);
+    return result;
+}
+
+int accept(int fd, sockaddr* address, socklen_t* length) {
+    if (on_fiber(family::socket)) return accept_connection(fd, address, length, 0);
+    const int made = real::accept(fd, address, length);
+    if (made >= 0 && patched()) note_created(made, descriptor_kind::unknown, 0);
+    return made;
+}
+
+int accept4(int fd, sockaddr* address, socklen_t* length, int flags) {
+    if (on_fiber(family::socket)) return accept_connection(fd, address, length, flags);
+    const int made = real::accept4(fd, address, length, flags);
+    if (made >= 0 && patched()) note_created(made, descriptor_kind::unknown, flags);
+    return made;
+}
+
+int connect(int fd, const sockaddr* address, socklen_t length) {
+    return on_fiber(family::socket) ? connect_to(fd, address, length)
+                                    : real::connect(fd, address, length);
+}
+
+int close(int fd) {
+    if (patched()) note_closing(fd);
+    return real::close(fd);
+}
+
+int dup(int from) noexcept {
+    const int to = real::dup(from);
+    if (to >= 0 && patched()) note_copy(from, to);
+    return to;
+}
+
+int dup2(int from, int to) noexcept {
+    note_taken_over(from, to);
+    const int result = real::dup2(from, to);
+    if (result >= 0 && from != to && patched()) note_copy(from, to);
+    return result;
+}
+
+int dup3(int from, int to, int flags) noexcept {
+    note_taken_over(from, to);
+    const int result = real::dup3(from, to, flags);
+    if (result >= 0 && patched()) note_copy(from, to);
+    return result;
+}
+
+// An argument that the command does not take is read and passed on all the same, as libc does.
+
+int fcntl(int fd, int command, ...) {
+    va_list arguments;
+    va_start(arguments, command);
+    void* const argument = va_arg(arguments, void*);
+    va_end(arguments);
+    return control(fd, command, argument);
+}
+
+int fcntl64(int fd, int command, ...) {
+    va_list arguments;
+    va_start(arguments, command);
+    void* const argument = va_arg(arguments, void*);
+    va_end(arguments);
+    return control(fd, command, argument);
+}
+
+int ioctl(int fd, unsigned long request, ...) noexcept {
+    va_list arguments;
+    va_start(arguments, request);
+    void* const argument = va_arg(arguments, void*);
+    va_end(arguments);
+    const int result = real::ioctl(fd, request, argument);
+    if (result == 0 && request == FIONBIO && patched()) note_mode_set(fd);
+    return result;
+}
+
+int setsockopt(int fd, int level, int name, const void* value, socklen_t length) noexcept {
+    const int result = real::setsockopt(fd, level, name, value, length);
+    if (result == 0 && patched()) note_option(fd, level, name);
+    return result;
+}
+
+}

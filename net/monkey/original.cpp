@@ -1,0 +1,77 @@
+// The public names of the plain calls.
+
+#include "ramie/monkey/original.hpp"
+
+#include "calls.hpp"
+
+namespace ramie::monkey::original {
+
+namespace real = detail::real;
+
+int socket(int domain, int type, int protocol) { return real::socket(domain, type, protocol); }
+int socketpair(int domain, int type, int protocol, int fds[2]) {
+    return real::socketpair(domain, type, protocol, fds);
+}
+int accept(int fd, sockaddr* address, socklen_t* length) {
+    return real::accept(fd, address, length);
+}
+int accept4(int fd, sockaddr* address, socklen_t* length, int flags) {
+    return real::accept4(fd, address, length, flags);
+}
+int connect(int fd, const sockaddr* address, socklen_t length) {
+    return real::connect(fd, address, length);
+}
+int shutdown(int fd, int how) { return real::shutdown(fd, how); }
+int close(int fd) { return real::close(fd); }
+int bind(int fd, const sockaddr* address, socklen_t length) {
+    return real::bind(fd, address, length);
+}
+int listen(int fd, int backlog) { return real::listen(fd, backlog); }
+
+ssize_t recv(int fd, void* data, size_t size, int flags) {
+    return real::recv(fd, data, size, flags);
+}
+ssize_t recvfrom(int fd, void* data, size_t size, int flags, sockaddr* from, socklen_t* length) {
+    return real::recvfrom(fd, data, size, flags, from, length);
+}
+ssize_t recvmsg(int fd, msghdr* message, int flags) { return real::recvmsg(fd, message, flags); }
+ssize_t send(int fd, const void* data, size_t size, int flags) {
+    return real::send(fd, data, size, flags);
+}
+ssize_t sendto(int fd, const void* data, size_t size, int flags, const sockaddr* to,
+               socklen_t length) {
+    return real::sendto(fd, data, size, flags, to, length);
+}
+ssize_t sendmsg(int fd, const msghdr* message, int flags) {
+    return real::sendmsg(fd, message, flags);
+}
+ssize_t read(int fd, void* data, size_t size) { return real::read(fd, data, size); }
+ssize_t readv(int fd, const iovec* parts, int count) { return real::readv(fd, parts, count); }
+ssize_t write(int fd, const void* data, size_t size) { return real::write(fd, data, size); }
+ssize_t writev(int fd, const iovec* parts, int count) { return real::writev(fd, parts, count); }
+
+int dup(int fd) { return real::dup(fd); }
+int dup2(int from, int to) { return real::dup2(from, to); }
+int dup3(int from, int to, int flags) { return real::dup3(from, to, flags); }
+int pipe(int fds[2]) { return real::pipe(fds); }
+int pipe2(int fds[2], int flags) { return real::pipe2(fds, flags); }
+int fcntl(int fd, int command, void* argument) { return real::fcntl(fd, command, argument); }
+int ioctl(int fd, unsigned long request, void* argument) {
+    return real::ioctl(fd, request, argument);
+}
+int setsockopt(int fd, int level, int name, const void* value, socklen_t length) {
+    return real::setsockopt(fd, level, name, value, length);
+}
+int getsockopt(int fd, int level, int name, void* value, socklen_t* length) {
+    return real::getsockopt(fd, level, name, value, length);
+}
+
+int poll(pollfd* fds, nfds_t count, int timeout_ms) { return real::poll(fds, count, timeout_ms); }
+unsigned sleep(unsigned seconds) { return real::sleep(seconds); }
+int usleep(useconds_t microseconds) { return real::usleep(microseconds); }
+int nanosleep(const timespec* duration, timespec* rest) { return real::nanosleep(duration, rest); }
+int clock_nanosleep(clockid_t clock, int flags, const timespec* time, timespec* rest) {
+    return real::clock_nanosleep(clock, flags, time, rest);
+}
+
+}  // namespace ramie::monkey::original

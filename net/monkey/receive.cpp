@@ -1,0 +1,160 @@
+#include "receive.hpp"
+
+#include <limits.h>
+
+#include "stream_io.hpp"
+
+namespace ramie::monkey::detail {
+
+namespace {
+
+bool is_stream(int fd) noexcept {
+    int type = 0;
+    socklen_t length = sizeof type;
+    return real::getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &length) == 0 && type == SOCK_STREAM;
+}
+
+// A receive on a socket that may wait: `attempt(flags)` is the plain call.
+template <class Attempt>
+ssize_t receive_when_ready(int fd, std::size_t wanted, int flags, descriptor_facts& facts,
+                           Attempt attempt) noexcept {
+    // What looks and takes nothing leaves the socket as ready as it was.
+    const bool short_counts =
+        facts.short_read_counts.load(std::memory_order_relaxed) && (flags & MSG_PEEK) == 0;
+    return wait_for(fd, direction::read, facts, timeout_of(fd, direction::read, facts),
+                    short_counts ? wanted : 0, [&] { return attempt(flags | MSG_DONTWAIT); });
+}
+
+// The whole of what a stream was asked for; what arrives with the first bytes (address, control
+// data) comes from `message`.
+ssize_t receive_all(int fd, msghdr* message, int flags, descriptor_facts& facts) noexcept {
+    const int once = (flags & ~MSG_WAITALL) | MSG_DONTWAIT;
+    const deadline until = timeout_of(fd, direction::read, facts);
+    const part_cursor all(message->msg_iov, message->msg_iovlen);
+    if ((flags & MSG_PEEK) != 0) {
+        // Looked at from the start each time, until everything is there or no more will come.
+        return transfer(fd, direction::read, 0, until, [&]() -> ssize_t {
+                   const ssize_t n = real::recvmsg(fd, message, once);
+                   if (n <= 0 || static_cast<std::size_t>(n) >= all.left()) return n;
+                   pollfd question{fd, POLLRDHUP, 0};
+                   if (real::poll(&question, 1, 0) != 0) return n;
+                   errno = EAGAIN;
+                   return -1;
+               })
+            .count;
+    }
+    bool first = true;
+    return transfer_all(fd, direction::read, facts, until, all, 0,
+                        facts.short_read_counts.load(std::memory_order_relaxed),
+                        [&](iovec* parts, std::size_t count) -> ssize_t {
+                            if (!first && has_pending_error(fd)) {
+                                errno = ECONNRESET;
+                                return -1;
+                            }
+                            msghdr rest{};
+                            msghdr& target = first ? *message : rest;
+                            iovec* const asked = message->msg_iov;
+                            const auto asked_count = message->msg_iovlen;
+                            target.msg_iov = parts;
+                            target.msg_iovlen = count;
+                            const ssize_t n = real::recvmsg(fd, &target, once);
+                            message->msg_iov = asked;
+                            message->msg_iovlen = asked_count;
+                            if (n >= 0) first = false;
+                            return n;
+                        });
+}
+
+// What all receiving calls do: `plain(flags)` is the libc call, `as_message` the same as recvmsg.
+template <class Plain, class AsMessage>
+ssize_t receive_on_fiber(int fd, std::size_t wanted, int flags, Plain plain,
+                         AsMessage as_message) noexcept {
+    descriptor_facts* facts = facts_of(fd);
+    // Who asks for what never waits gets the plain call.
+    if (facts == nullptr || (flags & (MSG_DONTWAIT | MSG_ERRQUEUE)) != 0 ||
+        !is_socket(kind_of(fd, *facts)))
+        return plain(flags);
+    if ((flags & MSG_WAITALL) != 0 && is_stream(fd) && !wants_nonblocking(fd, *facts))
+        return as_message([&](msghdr& m) { return receive_all(fd, &m, flags, *facts); });
+    return receive_when_ready(fd, wanted, flags, *facts, plain);
+}
+
+std::size_t total_of(const iovec* parts, std::size_t count) noexcept {
+    return part_cursor(parts, count).left();
+}
+
+ssize_t read_pipe(int fd, const iovec* parts, int count, descriptor_facts& facts) noexcept {
+    return wait_for(fd, direction::read, facts, deadline::never(), 0,
+                    [&] { return try_read_parts(fd, parts, count); });
+}
+
+}  // namespace
+
+ssize_t receive(int fd, void* data, std::size_t size, int flags) noexcept {
+    return receive_on_fiber(
+        fd, size, flags, [=](int f) { return real::recv(fd, data, size, f); },
+        [=](auto run) {
+            iovec part{data, size};
+            msghdr message{};
+            message.msg_iov = &part;
+            message.msg_iovlen = 1;
+            return run(message);
+        });
+}
+
+ssize_t receive_from(int fd, void* data, std::size_t size, int flags, sockaddr* from,
+                     socklen_t* length) noexcept {
+    // The kernel writes the length only when it delivers, so that a retry passes it on unchanged.
+    return receive_on_fiber(
+        fd, size, flags,
+        [=](int f) { return real::recvfrom(fd, data, size, f, from, length); },
+        [=](auto run) {
+            iovec part{data, size};
+            msghdr message{};
+            message.msg_iov = &part;
+            message.msg_iovlen = 1;
+            const ssize_t n = run(message);
+            // A stream has no sender to tell.
+            if (n >= 0 && length != nullptr && from != nullptr) *length = 0;
+            return n;
+        });
+}
+
+ssize_t receive_message(int fd, msghdr* message, int flags) noexcept {
+    if (message == nullptr || message->msg_iov == nullptr)
+        return real::recvmsg(fd, message, flags);
+    return receive_on_fiber(
+        fd, total_of(message->msg_iov, message->msg_iovlen), flags,
+        [=](int f) { return real::recvmsg(fd, message, f); },
+        [=](auto run) { return run(*message); });
+}
+
+ssize_t read_bytes(int fd, void* data, std::size_t size) noexcept {
+    descriptor_facts* facts = facts_of(fd);
+    if (facts == nullptr || size == 0) return real::read(fd, data, size);
+    const descriptor_kind kind = kind_of(fd, *facts);
+    if (is_socket(kind))
+        return receive_when_ready(fd, size, 0, *facts,
+                                  [=](int f) { return real::recv(fd, data, size, f); });
+    if (kind != descriptor_kind::pipe) return real::read(fd, data, size);
+    const iovec part{data, size};
+    return read_pipe(fd, &part, 1, *facts);
+}
+
+ssize_t read_parts(int fd, const iovec* parts, int count) noexcept {
+    descriptor_facts* facts = facts_of(fd);
+    if (facts == nullptr || count <= 0 || count > IOV_MAX || parts == nullptr)
+        return real::readv(fd, parts, count);
+    const descriptor_kind kind = kind_of(fd, *facts);
+    const std::size_t wanted = total_of(parts, static_cast<std::size_t>(count));
+    if (wanted == 0 || kind == descriptor_kind::plain || kind == descriptor_kind::unknown)
+        return real::readv(fd, parts, count);
+    if (kind == descriptor_kind::pipe) return read_pipe(fd, parts, count, *facts);
+    msghdr message{};
+    message.msg_iov = const_cast<iovec*>(parts);
+    message.msg_iovlen = static_cast<std::size_t>(count);
+    return receive_when_ready(fd, wanted, 0, *facts,
+                              [&](int f) { return real::recvmsg(fd, &message, f); });
+}
+
+}  // namespace ramie::monkey::detail

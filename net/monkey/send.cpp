@@ -1,0 +1,128 @@
+#include <limits.h>
+
+#include <cstring>
+
+#include "receive.hpp"
+#include "stream_io.hpp"
+
+namespace ramie::monkey::detail {
+
+namespace {
+
+bool must_not_wait(descriptor_facts* facts, int fd, int flags) noexcept {
+    return facts == nullptr || (flags & MSG_DONTWAIT) != 0 || !is_socket(kind_of(fd, *facts));
+}
+
+// The plain call once, when there is room. `wanted` as for transfer().
+template <class Attempt>
+ssize_t send_when_ready(int fd, std::size_t wanted, int flags, descriptor_facts& facts,
+                        deadline until, Attempt attempt) noexcept {
+    return wait_for(fd, direction::write, facts, until, wanted,
+                    [&] { return attempt(flags | MSG_DONTWAIT); });
+}
+
+// What is left after a first part went out. An error now belongs to the next call: no signal.
+ssize_t send_rest(int fd, part_cursor cursor, ssize_t done, int flags, descriptor_facts& facts,
+                  deadline until) noexcept {
+    return transfer_all(fd, direction::write, facts, until, cursor, done, true,
+                        [=](iovec* parts, std::size_t count) -> ssize_t {
+                            if (has_pending_error(fd)) {
+                                errno = EPIPE;
+                                return -1;
+                            }
+                            msghdr message{};
+                            message.msg_iov = parts;
+                            message.msg_iovlen = count;
+                            return real::sendmsg(fd, &message, flags | MSG_DONTWAIT | MSG_NOSIGNAL);
+                        });
+}
+
+// A blocking send moves everything. A datagram goes as a whole in the first try.
+template <class Attempt>
+ssize_t send_on_fiber(int fd, const iovec* parts, std::size_t count, int flags,
+                      Attempt plain) noexcept {
+    descriptor_facts* facts = facts_of(fd);
+    if (must_not_wait(facts, fd, flags)) return plain(flags);
+    part_cursor cursor(parts, count);
+    const deadline until = timeout_of(fd, direction::write, *facts);
+    const ssize_t n = send_when_ready(fd, cursor.left(), flags, *facts, until, plain);
+    if (n < 0 || static_cast<std::size_t>(n) >= cursor.left() || wants_nonblocking(fd, *facts))
+        return n;
+    cursor.advance(static_cast<std::size_t>(n));
+    return send_rest(fd, cursor, n, flags, *facts, until);
+}
+
+ssize_t write_pipe(int fd, const iovec* parts, int count, descriptor_facts& facts) noexcept {
+    const part_cursor all(parts, static_cast<std::size_t>(count));
+    // Up to PIPE_BUF bytes go as one: not in windows.
+    if (all.left() <= PIPE_BUF)
+        return wait_for(fd, direction::write, facts, deadline::never(), 0,
+                        [&] { return try_write_parts(fd, parts, count); });
+    return transfer_all(fd, direction::write, facts, deadline::never(), all, 0, false,
+                        [fd](iovec* window, std::size_t n) {
+                            return try_write_parts(fd, window, static_cast<int>(n));
+                        });
+}
+
+// Descriptors passed to another process: their mode is no longer ours to know.
+void note_passed_descriptors(const msghdr* message) noexcept {
+    if (message == nullptr || message->msg_control == nullptr) return;
+    auto* header = const_cast<msghdr*>(message);
+    for (cmsghdr* c = CMSG_FIRSTHDR(header); c != nullptr; c = CMSG_NXTHDR(header, c)) {
+        if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS) continue;
+        const std::size_t count = (c->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+        for (std::size_t i = 0; i != count; ++i) {
+            int passed;
+            std::memcpy(&passed, CMSG_DATA(c) + i * sizeof passed, sizeof passed);
+            note_shared(passed);
+        }
+    }
+}
+
+}  // namespace
+
+ssize_t send_bytes(int fd, const void* data, std::size_t size, int flags) noexcept {
+    const iovec part{const_cast<void*>(data), size};
+    return send_on_fiber(fd, &part, 1, flags,
+                         [=](int f) { return real::send(fd, data, size, f); });
+}
+
+ssize_t send_to(int fd, const void* data, std::size_t size, int flags, const sockaddr* to,
+                socklen_t length) noexcept {
+    const iovec part{const_cast<void*>(data), size};
+    return send_on_fiber(fd, &part, 1, flags,
+                         [=](int f) { return real::sendto(fd, data, size, f, to, length); });
+}
+
+ssize_t send_message(int fd, const msghdr* message, int flags) noexcept {
+    if (message == nullptr || message->msg_iov == nullptr)
+        return real::sendmsg(fd, message, flags);
+    note_passed_descriptors(message);
+    return send_on_fiber(fd, message->msg_iov, message->msg_iovlen, flags,
+                         [=](int f) { return real::sendmsg(fd, message, f); });
+}
+
+ssize_t write_bytes(int fd, const void* data, std::size_t size) noexcept {
+    descriptor_facts* facts = facts_of(fd);
+    if (facts == nullptr || size == 0) return real::write(fd, data, size);
+    const descriptor_kind kind = kind_of(fd, *facts);
+    if (is_socket(kind)) return send_bytes(fd, data, size, 0);
+    if (kind != descriptor_kind::pipe) return real::write(fd, data, size);
+    const iovec part{const_cast<void*>(data), size};
+    return write_pipe(fd, &part, 1, *facts);
+}
+
+ssize_t write_parts(int fd, const iovec* parts, int count) noexcept {
+    descriptor_facts* facts = facts_of(fd);
+    if (facts == nullptr || count <= 0 || count > IOV_MAX || parts == nullptr)
+        return real::writev(fd, parts, count);
+    const descriptor_kind kind = kind_of(fd, *facts);
+    if (kind == descriptor_kind::pipe) return write_pipe(fd, parts, count, *facts);
+    if (!is_socket(kind)) return real::writev(fd, parts, count);
+    msghdr message{};
+    message.msg_iov = const_cast<iovec*>(parts);
+    message.msg_iovlen = static_cast<std::size_t>(count);
+    return send_message(fd, &message, 0);
+}
+
+}  // namespace ramie::monkey::detail

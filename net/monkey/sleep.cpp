@@ -1,0 +1,115 @@
+// sleep, usleep, nanosleep, clock_nanosleep.
+
+#include "sleep.hpp"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <limits>
+
+namespace ramie::monkey::detail {
+
+wake sleep_on_fiber(deadline until) noexcept {
+    return park_fiber({.what = "the end of a sleep"}, until);
+}
+
+namespace {
+
+constexpr std::int64_t second = 1'000'000'000;
+constexpr std::int64_t longest = std::numeric_limits<std::int64_t>::max() / 4;
+
+bool is_valid(const timespec& t) noexcept {
+    return t.tv_sec >= 0 && t.tv_nsec >= 0 && t.tv_nsec < second;
+}
+
+std::int64_t nanoseconds_of(const timespec& t) noexcept {
+    return t.tv_sec > longest / second ? longest : t.tv_sec * second + t.tv_nsec;
+}
+
+timespec timespec_of(std::int64_t ns) noexcept { return {ns / second, ns % second}; }
+
+std::int64_t time_on(clockid_t clock) noexcept {
+    timespec now{};
+    clock_gettime(clock, &now);
+    return nanoseconds_of(now);
+}
+
+// Sleeps for `ns`; 0, or the error of a broken sleep with what was left in `rest`.
+int sleep_for(std::int64_t ns, std::int64_t& rest) noexcept {
+    const std::int64_t end = now_ns() + ns;
+    const wake reason = sleep_on_fiber(deadline::at(end));
+    if (reason == wake::timed_out) return 0;
+    rest = std::max<std::int64_t>(end - now_ns(), 0);
+    return wait_error(reason);
+}
+
+// A wall clock can be set: look again until it shows the time.
+int sleep_until(clockid_t clock, std::int64_t end) noexcept {
+    for (std::int64_t left = end - time_on(clock); left > 0; left = end - time_on(clock)) {
+        std::int64_t rest = 0;
+        constexpr std::int64_t look_again = 10 * second;
+        if (const int error = sleep_for(std::min(left, look_again), rest)) return error;
+    }
+    return 0;
+}
+
+bool has_its_own_time(clockid_t clock) noexcept {
+    return clock != CLOCK_REALTIME && clock != CLOCK_MONOTONIC && clock != CLOCK_BOOTTIME;
+}
+
+int clock_sleep(clockid_t clock, int flags, const timespec* time, timespec* rest) noexcept {
+    if (has_its_own_time(clock) || time == nullptr || !is_valid(*time))
+        return real::clock_nanosleep(clock, flags, time, rest);
+    if ((flags & TIMER_ABSTIME) != 0) return sleep_until(clock, nanoseconds_of(*time));
+    std::int64_t left = 0;
+    const int error = sleep_for(nanoseconds_of(*time), left);
+    if (error != 0 && rest != nullptr) *rest = timespec_of(left);
+    return error;
+}
+
+// As sleep() and its like report it.
+int fail_with(int error) noexcept {
+    if (error == 0) return 0;
+    errno = error;
+    return -1;
+}
+
+unsigned sleep_seconds(unsigned seconds) noexcept {
+    std::int64_t rest = 0;
+    const int error = sleep_for(std::int64_t{seconds} * second, rest);
+    if (error == 0) return 0;
+    errno = error;
+    return static_cast<unsigned>((rest + second / 2) / second);
+}
+
+}  // namespace
+
+}  // namespace ramie::monkey::detail
+
+using namespace ramie::monkey::detail;
+
+extern "C" {
+
+unsigned sleep(unsigned seconds) {
+    return on_fiber(family::sleep) ? sleep_seconds(seconds) : real::sleep(seconds);
+}
+
+int usleep(useconds_t microseconds) {
+    if (!on_fiber(family::sleep)) return real::usleep(microseconds);
+    std::int64_t rest = 0;
+    return fail_with(sleep_for(std::int64_t{microseconds} * 1000, rest));
+}
+
+int nanosleep(const timespec* duration, timespec* rest) {
+    if (!on_fiber(family::sleep) || duration == nullptr || !is_valid(*duration))
+        return real::nanosleep(duration, rest);
+    return fail_with(clock_sleep(CLOCK_MONOTONIC, 0, duration, rest));
+}
+
+int clock_nanosleep(clockid_t clock, int flags, const timespec* time, timespec* rest) {
+    return on_fiber(family::sleep) ? clock_sleep(clock, flags, time, rest)
+                                   : real::clock_nanosleep(clock, flags, time, rest);
+}
+
+}

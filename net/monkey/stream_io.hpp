@@ -1,0 +1,128 @@
+// What receiving and sending share: wait as the owner of the descriptor would, and go on until all
+// is moved where a blocking call would.
+#pragma once
+
+#include <poll.h>
+
+#include <algorithm>
+#include <cerrno>
+
+#include "descriptor_kind.hpp"
+#include "ramie/detail/transfer.hpp"
+
+namespace ramie::monkey::detail {
+
+// A datagram socket that was shut down says EAGAIN when it is told not to wait; who waits sees the
+// end. Asked only where an event told of an end.
+inline bool is_shut_down(int fd) noexcept {
+    const descriptor* d = descriptor_of(fd);
+    pollfd question{fd, POLLRDHUP, 0};
+    return d != nullptr && d->ended && real::poll(&question, 1, 0) == 1 &&
+           (question.revents & POLLRDHUP) != 0;
+}
+
+// A loop of calls that never wait would let no other fiber run.
+inline void take_turn() noexcept {
+    if (++transfers_in_turn > transfers_per_turn) [[unlikely]]
+        give_way();
+}
+
+// `attempt` never blocks. Waits only if the owner's mode is blocking.
+template <class Attempt>
+ssize_t wait_for(int fd, direction dir, descriptor_facts& facts, deadline until,
+                 std::size_t wanted, Attempt&& attempt) noexcept {
+    if (!is_known_blocking(facts)) {
+        take_turn();
+        const ssize_t n = attempt();
+        if (n >= 0 || errno != EAGAIN || wants_nonblocking(fd, facts)) return n;
+    }
+    return transfer(fd, dir, wanted, until,
+                    [&]() -> ssize_t {
+                        const ssize_t n = attempt();
+                        if (n >= 0 || errno != EAGAIN || dir == direction::write) return n;
+                        if (is_shut_down(fd)) return 0;
+                        errno = EAGAIN;
+                        return n;
+                    })
+        .count;
+}
+
+// The parts of a vectored transfer that are still to be moved, a few at a time.
+class part_cursor {
+  public:
+    part_cursor(const iovec* parts, std::size_t count) noexcept : parts_(parts), count_(count) {
+        for (std::size_t i = 0; i != count; ++i) left_ += parts[i].iov_len;
+    }
+
+    [[nodiscard]] std::size_t left() const noexcept { return left_; }
+
+    void advance(std::size_t bytes) noexcept {
+        left_ -= bytes;
+        bytes += skip_;
+        while (count_ != 0 && bytes >= parts_->iov_len) {
+            bytes -= parts_->iov_len;
+            ++parts_;
+            --count_;
+        }
+        skip_ = bytes;
+    }
+
+    struct window {
+        iovec parts[16];
+        std::size_t count;
+        std::size_t bytes;
+    };
+    [[nodiscard]] window next() const noexcept {
+        window w{};
+        w.count = std::min(count_, std::size(w.parts));
+        std::copy_n(parts_, w.count, w.parts);
+        if (w.count != 0) {
+            w.parts[0].iov_base = static_cast<char*>(w.parts[0].iov_base) + skip_;
+            w.parts[0].iov_len -= skip_;
+        }
+        for (std::size_t i = 0; i != w.count; ++i) w.bytes += w.parts[i].iov_len;
+        return w;
+    }
+
+  private:
+    const iovec* parts_;
+    std::size_t count_;
+    std::size_t skip_ = 0;
+    std::size_t left_ = 0;
+};
+
+// An error that the next call will report: it must not be taken by a call that has moved something
+// already, which reports that. To be asked before every further attempt.
+inline bool has_pending_error(int fd) noexcept {
+    pollfd question{fd, 0, 0};
+    return real::poll(&question, 1, 0) == 1 && (question.revents & POLLERR) != 0;
+}
+
+// Moves what is left of `cursor` until all is moved, the stream ends, or nothing more can be;
+// returns how much in all, `done` included, or -1 if nothing was. `attempt(parts, count)`; its short
+// result means that there is no more for now if `short_counts`.
+template <class Attempt>
+ssize_t transfer_all(int fd, direction dir, descriptor_facts& facts, deadline until,
+                     part_cursor cursor, ssize_t done, bool short_counts,
+                     Attempt attempt) noexcept {
+    while (cursor.left() != 0) {
+        auto window = cursor.next();
+        const ssize_t n = wait_for(fd, dir, facts, until, short_counts ? window.bytes : 0,
+                                   [&] { return attempt(window.parts, window.count); });
+        if (n < 0) return done != 0 ? done : n;
+        if (n == 0) break;
+        done += n;
+        cursor.advance(static_cast<std::size_t>(n));
+    }
+    return done;
+}
+
+inline bool is_socket(descriptor_kind k) noexcept {
+    return k == descriptor_kind::tcp || k == descriptor_kind::socket;
+}
+
+// A try at a pipe, tty or event descriptor that does not wait: -1 with EAGAIN when it would.
+ssize_t try_read_parts(int fd, const iovec* parts, int count) noexcept;
+ssize_t try_write_parts(int fd, const iovec* parts, int count) noexcept;
+
+}  // namespace ramie::monkey::detail

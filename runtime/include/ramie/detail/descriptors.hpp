@@ -1,0 +1,95 @@
+// One table of descriptors, in two parts: what is true for the whole process (facts), and what one
+// scheduler's reactor knows (descriptor). Native sockets, wait_readable and the patched calls all
+// park here.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+
+#include "ramie/detail/wait_queue.hpp"
+
+namespace ramie::detail {
+
+enum class direction : std::uint8_t { read = 1, write = 2 };
+
+// Which call tries without blocking, and what a short transfer means.
+enum class descriptor_kind : std::uint8_t {
+    unknown,  // not looked at yet
+    tcp,      // a short read means that the kernel has nothing more: readiness can be remembered
+    socket,   // any other: MSG_DONTWAIT tries
+    pipe,     // pipes, ttys, event descriptors: RWF_NOWAIT or poll tries
+    plain,    // never makes anyone wait (regular files, directories)
+};
+
+// Process-wide; an entry is never freed, only reset. All zero is the state of a number that nobody
+// has used yet.
+struct descriptor_facts {
+    std::atomic<std::uint32_t> generation;  // counts the closes and openings seen
+    std::atomic<std::uint16_t> watchers;    // schedulers whose reactor was told of it
+    std::atomic<descriptor_kind> kind;
+    std::atomic<bool> blocking_known;        // the owner's mode is known to be blocking...
+    std::atomic<std::uint16_t> fork_epoch;   // ...as long as no fork could have shared it since
+    std::atomic<bool> made_nonblocking;      // by us, for its owner's blocking calls
+    std::atomic<std::int64_t> receive_timeout_ns;  // SO_RCVTIMEO and SO_SNDTIMEO; 0: none
+    std::atomic<std::int64_t> send_timeout_ns;
+    std::atomic<bool> timeouts_known;
+    std::atomic<bool> short_read_counts;     // false: urgent data, kernel TLS: do not conclude
+};
+
+// Null for a number below 0 or beyond every limit. Callable from any thread.
+descriptor_facts* facts_of(int fd) noexcept;
+
+// The number means something new: forget what was known. Callable from any thread.
+void reset_facts(int fd, descriptor_kind kind = descriptor_kind::unknown) noexcept;
+
+// Counts the forks of this process: what was known of a shared open file is not sure after one.
+std::uint16_t fork_epoch() noexcept;
+void bump_fork_epoch() noexcept;
+
+// One scheduler's view. `ready` remembers readiness: an event sets it, EAGAIN or a short read
+// clears it, and a fiber that finds it clear parks without asking the kernel again.
+struct descriptor {
+    wait_queue readers;
+    wait_queue writers;
+    std::uint32_t generation = 0;
+    std::uint8_t ready = 3;     // a set of directions
+    std::uint8_t interest = 0;  // directions that the reactor was told of
+    bool ended = false;         // hang-up, error or urgent data seen: a short read proves nothing
+
+    [[nodiscard]] bool may_be_ready(direction d) const noexcept {
+        return (ready & static_cast<std::uint8_t>(d)) != 0;
+    }
+    void clear(direction d) noexcept { ready &= static_cast<std::uint8_t>(~static_cast<unsigned>(d)); }
+    wait_queue& waiting(direction d) noexcept { return d == direction::read ? readers : writers; }
+};
+
+// The calling thread's view of `fd`, brought up to date; null when the number is out of range or
+// memory is short (errno says which). Never suspends.
+descriptor* descriptor_of(int fd) noexcept;
+
+// Tells the reactor once that `d` is waited for. False with errno when it cannot be: EPERM means
+// that the kernel never makes anyone wait for it. Never suspends.
+bool watch(descriptor&, int fd, direction) noexcept;
+
+// Parks the calling fiber until an event says that `fd` may be ready. wake::closed with errno when
+// it was closed (EBADF) or cannot be watched. `consuming`: the fiber goes on to transfer and then
+// calls pass_on; else the wake-up is handed on at once. Suspends the calling fiber.
+wake wait_descriptor(descriptor&, int fd, direction, deadline, bool consuming) noexcept;
+
+// After a transfer: if there may be more, the next waiter has its turn. Never suspends.
+inline void pass_on(descriptor& d, direction dir) noexcept {
+    if (d.may_be_ready(dir) && !d.waiting(dir).empty()) d.waiting(dir).wake_one();
+}
+
+// Takes `fd` out of every reactor of this process and wakes its waiters with EBADF; call it before
+// close. Callable from any thread.
+void forget(int fd) noexcept;
+
+// errno for a wait that did not end in readiness: EAGAIN (timed out), ECANCELED or ETIMEDOUT
+// (killed, scope expired), else errno as it stands.
+int wait_error(wake) noexcept;
+
+// The fiber that runs on this thread; null outside of fibers (no scheduler, or inside its loop).
+extern constinit thread_local fiber_core* current_fiber __attribute__((tls_model("initial-exec")));
+
+}  // namespace ramie::detail

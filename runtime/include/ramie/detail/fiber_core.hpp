@@ -1,0 +1,152 @@
+// A fiber's control block. It lies at the top of the fiber's own stack, so that a parked fiber
+// costs one page; a handle that outlives the fiber keeps that stack.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <exception>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "ramie/detail/timer_node.hpp"
+#include "ramie/detail/wait_queue.hpp"
+#include "ramie/errors.hpp"
+
+namespace ramie {
+class fiber_base;
+struct fiber_options;
+}  // namespace ramie
+
+namespace ramie::detail {
+
+class scheduler;
+class stack_pool;
+
+enum class fiber_state : std::uint8_t { created, ready, running, parked, finished };
+
+// Something that breaks a fiber's wait: a kill or an expired timeout. Queued on the fiber until it
+// is at a suspension point; leaves the queue when destroyed, so an expired scope that was left in
+// time is forgotten.
+class interrupt : public auto_unlink_hook {
+  public:
+    [[noreturn]] virtual void raise() = 0;
+    // What a patched call reports instead of throwing: ECANCELED or ETIMEDOUT.
+    [[nodiscard]] virtual int error_number() const noexcept = 0;
+    interrupt() = default;
+    interrupt(const interrupt&) = delete;
+    interrupt& operator=(const interrupt&) = delete;
+
+  protected:
+    ~interrupt() = default;
+};
+using interrupt_queue =
+    boost::intrusive::list<interrupt, boost::intrusive::constant_time_size<false>>;
+
+class kill_request final : public interrupt {
+  public:
+    [[noreturn]] void raise() override;
+    [[nodiscard]] int error_number() const noexcept override;
+    std::exception_ptr error;  // null: fiber_exit
+};
+
+// What is rarely there: allocated on first use.
+struct fiber_extras {
+    struct link {
+        std::uint64_t id;
+        std::function<void(const fiber_base&)> callback;
+    };
+    std::string name;
+    std::vector<link> links;  // in order; leave as they are called
+    std::uint64_t next_link = 1;
+    bool calling_links = false;
+};
+
+// The saved stack pointer, and what the sanitizers want to be told. Not conditional: a program may
+// be built with other flags than the library.
+struct context_state {
+    void* stack_pointer = nullptr;
+    void* asan_fake_stack = nullptr;
+    const void* asan_bottom = nullptr;
+    std::size_t asan_size = 0;
+    void* tsan_fiber = nullptr;
+};
+
+// The timer it is: the deadline of the current wait, or the start of spawn_later.
+struct fiber_core : boost::intrusive::list_base_hook<>, timer_node {
+    // Runs the body and keeps its result; `abandon` destroys a body that never ran; `destroy` ends
+    // the whole object. Together they are the part that spawn() knows the types of.
+    struct operations {
+        void (*run)(fiber_core&);
+        void (*abandon)(fiber_core&) noexcept;
+        void (*drop_result)(fiber_core&) noexcept;
+        void (*destroy)(fiber_core&) noexcept;
+    };
+
+    explicit fiber_core(const operations* ops) noexcept;
+    ~fiber_core();
+    fiber_core(const fiber_core&) = delete;
+    fiber_core& operator=(const fiber_core&) = delete;
+
+    [[nodiscard]] std::string display_name() const;
+    fiber_extras& extra();
+
+    // Read or written by every switch: kept together.
+    context_state context;
+    fiber_state state = fiber_state::created;
+    wake wake_reason = wake::granted;
+    std::uint8_t shields = 0;  // while not 0, interrupts stay pending
+    bool shielded = false;     // parked behind a shield, or in a destructor during unwinding,
+                               // where a throw would terminate
+    bool exited = false;    // ended by fiber_exit
+    bool observed = false;  // somebody joined it or asked for the exception
+    bool buried = false;    // the scheduler has dropped its reference
+    std::uint32_t references = 1;  // one is the scheduler's own, dropped when the fiber is buried
+    scheduler* owner = nullptr;
+    const wait_point* waiting = nullptr;
+    interrupt_queue interrupts;
+
+    const operations* ops;
+    wait_queue joiners;
+    std::exception_ptr error;
+    kill_request kill;
+    std::uint64_t id = 0;
+    std::uint64_t end_order = 0;  // the how manieth of its scheduler to end
+    std::unique_ptr<fiber_extras> extras;
+
+    // The stack, see stack_pool.hpp.
+    stack_pool* pool = nullptr;
+    std::byte* stack_base = nullptr;
+    std::byte* stack_top = nullptr;
+    std::size_t stack_guard = 0;
+    std::size_t stack_slot = 0;
+};
+
+inline void retain(fiber_core& f) noexcept { ++f.references; }
+void release(fiber_core&) noexcept;
+
+// Takes a stack, leaves `bytes` aligned to `alignment` at its top for the task, which is built
+// there by the caller. Throws std::system_error (ENOMEM) when there is no memory for a stack.
+struct task_place {
+    stack_pool* pool;
+    std::byte* base;
+    std::byte* top;
+    std::size_t guard;
+    std::size_t slot;
+    void* task;
+};
+task_place allocate_task(std::size_t bytes, std::size_t alignment, std::size_t stack_size);
+void free_task(const task_place&) noexcept;
+
+// Makes the built task a fiber of the calling thread's scheduler, ready at once or at `start`.
+void start_fiber(fiber_core&, const task_place&, std::int64_t start_ns = 0) noexcept;
+
+// True when an interrupt is pending for the calling fiber and may be delivered now: not behind a
+// shield, nor while an exception is in flight. Never suspends.
+bool interrupt_due() noexcept;
+
+// Throws what interrupted the calling fiber's wait. To be called after wake::interrupted.
+[[noreturn]] void raise_interrupt();
+
+}  // namespace ramie::detail

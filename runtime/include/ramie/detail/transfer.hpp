@@ -1,0 +1,94 @@
+// The one way to do what may block on a descriptor: try, park, try again.
+//
+//     auto got = transfer(fd, direction::read, size, until,
+//                         [&] { return ::recv(fd, data, size, MSG_DONTWAIT); });
+//     if (got.count < 0) ...    // errno as after a system call; got.reason says why it ended
+//
+// Native sockets and patched calls use it; neither of them parks on a descriptor another way.
+#pragma once
+
+#include <sys/types.h>
+
+#include <cerrno>
+#include <cstddef>
+#include <cstdint>
+#include <exception>
+
+#include "ramie/detail/descriptors.hpp"
+#include "ramie/detail/fiber_core.hpp"
+#include "ramie/fiber.hpp"
+
+namespace ramie::detail {
+
+struct transferred {
+    ssize_t count;  // what the last attempt returned; -1: see errno
+    wake reason;    // granted, or what ended the wait: errno is then wait_error(reason)
+};
+
+// A fiber whose peers are faster than it would never wait, and the others never run.
+constexpr std::uint32_t transfers_per_turn = 64;
+inline constinit thread_local std::uint32_t transfers_in_turn
+    __attribute__((tls_model("initial-exec"))) = 0;
+
+// Lets the other ready fibers run; interrupted when a kill or a timeout is due. Suspends the
+// calling fiber.
+inline wake give_way() noexcept {
+    transfers_in_turn = 0;
+    fiber_core& self = *current_fiber;
+    const bool interruptible = self.shields == 0 && std::uncaught_exceptions() == 0;
+    ++self.shields;  // yield() would throw the interrupt
+    this_fiber::yield();
+    --self.shields;
+    return interruptible && !self.interrupts.empty() ? wake::interrupted : wake::granted;
+}
+
+// What a suspension that ended with `reason` means for a transfer; sets errno unless it is granted.
+inline wake judge(wake reason, int fd, std::uint32_t generation) noexcept {
+    // Closed after the wake-up, before this fiber ran: the number may be another file by now.
+    if (reason != wake::closed &&
+        facts_of(fd)->generation.load(std::memory_order_relaxed) != generation) {
+        errno = EBADF;
+        return wake::closed;
+    }
+    // The timeout that woke this fiber was cancelled by another one.
+    if (reason == wake::interrupted && current_fiber->interrupts.empty()) return wake::granted;
+    if (reason != wake::granted) errno = wait_error(reason);
+    return reason;
+}
+
+// Calls `attempt`, which must not block and returns what a system call does, until it does not
+// fail with EAGAIN, or the deadline, an interrupt or a close of `fd` ends the wait. `wanted`: a
+// transfer of less leaves the descriptor not ready; 0: a short one proves nothing. Only for a
+// fiber: current_fiber is not null. Suspends the calling fiber.
+template <class Try>
+transferred transfer(int fd, direction dir, std::size_t wanted, deadline until,
+                     Try&& attempt) noexcept {
+    descriptor* const d = descriptor_of(fd);
+    if (d == nullptr) [[unlikely]]
+        return {-1, wake::closed};
+    const std::uint32_t generation = d->generation;
+    wake reason = wake::granted;
+    if (++transfers_in_turn > transfers_per_turn) [[unlikely]]
+        reason = judge(give_way(), fd, generation);
+    while (reason == wake::granted || reason == wake::timed_out) {
+        // At the deadline the kernel is asked once more: its event may not be collected yet.
+        if (d->may_be_ready(dir) || reason == wake::timed_out) {
+            ssize_t n;
+            do {
+                n = attempt();
+            } while (n < 0 && errno == EINTR);
+            if (n >= 0 || errno != EAGAIN) [[likely]] {
+                if (n > 0 && static_cast<std::size_t>(n) < wanted && !d->ended) d->clear(dir);
+                pass_on(*d, dir);
+                return {n, wake::granted};
+            }
+            d->clear(dir);
+            if (reason == wake::timed_out) break;
+        }
+        transfers_in_turn = 0;
+        reason = judge(wait_descriptor(*d, fd, dir, until, true), fd, generation);
+    }
+    return {-1, reason};
+}
+
+}  // namespace ramie::detail

@@ -1,0 +1,42 @@
+// A flag that fibers wait for, and a value that arrives later.
+//
+//     ramie::event started;
+//     ramie::spawn([&] { prepare(); started.set(); });
+//     started.wait();
+//     ramie::async_result<int> answer;  ...  answer.set(42);  ...  int n = answer.get();
+#pragma once
+
+#include <cstdint>
+
+#include "ramie/async_result.hpp"
+#include "ramie/deadline.hpp"
+#include "ramie/detail/wait_queue.hpp"
+
+namespace ramie {
+
+// Belongs to one thread. Wakes in order of arrival.
+class event {
+  public:
+    // Never suspends.
+    explicit event(bool set = false) noexcept : set_(set) {}
+    event(const event&) = delete;
+    event& operator=(const event&) = delete;
+
+    // Wakes all who wait now; `set(); clear();` wakes them just the same. Never suspends.
+    void set() noexcept;
+
+    // Never suspends.
+    void clear() noexcept { set_ = false; }
+    [[nodiscard]] bool is_set() const noexcept { return set_; }
+
+    // Waits until the event is set; false at the deadline. Behind those that were woken by the
+    // last set() and have not run yet. Suspends the calling fiber.
+    bool wait(deadline until = {});
+
+  private:
+    detail::wait_queue waiters_;
+    std::uint32_t last_set_ = 0;  // place in the ready queue behind those woken by set()
+    bool set_;
+};
+
+}  // namespace ramie

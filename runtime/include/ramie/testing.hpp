@@ -1,0 +1,35 @@
+// Makes time a thing that a test controls.
+//
+//     ramie::testing::virtual_clock clock;
+//     ramie::this_fiber::sleep_for(1h);         // takes microseconds
+//     EXPECT_EQ(clock.elapsed(), 1h);
+//
+// For the scheduler of the calling thread: when every fiber is parked and no descriptor is ready,
+// the clock jumps to the next timer. It never stands behind the real one when it is made, and it
+// moves by nothing else.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+
+namespace ramie::testing {
+
+class virtual_clock {
+  public:
+    // Throws std::logic_error when this thread has one already. Never suspends.
+    virtual_clock();
+    ~virtual_clock();
+    virtual_clock(const virtual_clock&) = delete;
+    virtual_clock& operator=(const virtual_clock&) = delete;
+
+    // Since it was made. Never suspends.
+    [[nodiscard]] std::chrono::nanoseconds elapsed() const noexcept;
+
+    // Moves it by hand. Never suspends.
+    void advance(std::chrono::nanoseconds) noexcept;
+
+  private:
+    std::int64_t start_;
+};
+
+}  // namespace ramie::testing

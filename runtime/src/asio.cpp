@@ -1,0 +1,50 @@
+#include "ramie/asio.hpp"
+
+#include "asio_loop.hpp"
+#include "scheduler.hpp"
+
+namespace ramie {
+
+boost::asio::io_context& this_io_context() {
+    return detail::scheduler::get().asio().context();
+}
+
+namespace detail {
+
+asio_wait::asio_wait() { require_fiber(scheduler::get(), "an Asio operation"); }
+
+bool asio_wait::wait(boost::asio::cancellation_signal& cancel) {
+    bool interrupted = false;
+    while (!done) {
+        const wait_point point{
+            .what = "an Asio operation", .object = this, .ended_by = outside::kernel};
+        const wake reason = waiting.wait(point, {});
+        if (reason != wake::interrupted || done) continue;
+        // The operation may hold buffers on this stack: it must end before the fiber goes on.
+        interrupted = true;
+        cancel.emit(boost::asio::cancellation_type::all);
+        wait_out();
+    }
+    return interrupted;
+}
+
+// Waits on, whatever else interrupts it.
+void asio_wait::wait_out() {
+    fiber_core& self = *current_fiber;
+    ++self.shields;
+    while (!done)
+        waiting.wait({.what = "the end of a cancelled Asio operation",
+                      .object = this,
+                      .ended_by = outside::kernel},
+                     {});
+    --self.shields;
+}
+
+void asio_wait::finish() noexcept {
+    done = true;
+    waiting.wake_all();
+}
+
+}  // namespace detail
+
+}  // namespace ramie

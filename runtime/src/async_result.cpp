@@ -1,0 +1,47 @@
+#include "ramie/async_result.hpp"
+
+#include <stdexcept>
+
+#include "mailbox.hpp"
+#include "scheduler.hpp"
+
+namespace ramie::detail {
+
+async_state::async_state() : home_(scheduler::get().post_box()) {}
+
+bool async_state::ready() const noexcept {
+    const std::lock_guard guard(mutex);
+    return done;
+}
+
+bool async_state::wait(deadline until) {
+    if (scheduler::get().post_box() != home_)
+        throw std::logic_error("ramie: an async_result is awaited on the thread that made it");
+    const auto keep = shared_from_this();
+    while (!ready()) {
+        const wake reason = waiters_.wait({.what = "an async_result",
+                                           .object = this,
+                                           .ended_by = outside::another_thread},
+                                          until);
+        if (reason == wake::interrupted) raise_interrupt();
+        if (reason == wake::timed_out) return ready();
+    }
+    return true;
+}
+
+void async_state::wait_for_value(deadline until) {
+    if (!wait(until)) throw timeout_expired("async_result::get");
+    const std::lock_guard guard(mutex);
+    if (error != nullptr) std::rethrow_exception(error);
+}
+
+void async_state::wake_waiters() {
+    const scheduler* here = scheduler::find();
+    if (here != nullptr && here->post_box() == home_) {
+        waiters_.wake_all();
+        return;
+    }
+    home_->post([self = shared_from_this()] { self->waiters_.wake_all(); });
+}
+
+}  // namespace ramie::detail

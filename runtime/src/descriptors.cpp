@@ -1,0 +1,112 @@
+// Parking on a descriptor.
+
+#include "ramie/detail/descriptors.hpp"
+
+#include <poll.h>
+
+#include <cerrno>
+#include <system_error>
+
+#include "ramie/wait_fd.hpp"
+#include "scheduler.hpp"
+
+namespace ramie::detail {
+
+namespace {
+
+const char* name_of(direction d) noexcept {
+    return d == direction::read ? "reading" : "writing";
+}
+
+// The other schedulers' threads look at the number again and wake who waits for the old file.
+void wake_other_schedulers(int fd) noexcept {
+    for (const auto& box : all_mailboxes()) {
+        if (current_scheduler != nullptr && box == current_scheduler->post_box()) continue;
+        box->post([fd] { descriptor_of(fd); });
+    }
+}
+
+}  // namespace
+
+descriptor* descriptor_of(int fd) noexcept { return current_scheduler->reactor().find(fd); }
+
+bool watch(descriptor& d, int fd, direction dir) noexcept {
+    return current_scheduler->reactor().watch(d, fd, dir);
+}
+
+wake wait_descriptor(descriptor& d, int fd, direction dir, deadline until,
+                     bool consuming) noexcept {
+    scheduler& mine = *current_scheduler;
+    if (!mine.reactor().watch(d, fd, dir)) return wake::closed;
+    waiter self(mine.current(), !consuming);
+    d.waiting(dir).enqueue(self);
+    const wake reason =
+        mine.park({.what = name_of(dir), .descriptor = fd, .ended_by = outside::kernel}, until);
+    if (reason == wake::closed) errno = EBADF;
+    return reason;
+}
+
+int wait_error(wake reason) noexcept {
+    if (reason == wake::timed_out) return EAGAIN;
+    if (reason == wake::interrupted) return current_fiber->interrupts.front().error_number();
+    return errno;
+}
+
+void forget(int fd) noexcept {
+    scheduler* mine = scheduler::find();
+    if (mine != nullptr) mine->reactor().forget(fd);
+    reset_facts(fd);
+    const descriptor_facts* facts = facts_of(fd);
+    if (facts != nullptr && facts->watchers.load() != 0) wake_other_schedulers(fd);
+}
+
+namespace {
+
+bool wait_fd(int fd, direction dir, deadline until) {
+    scheduler& mine = scheduler::get();
+    require_fiber(mine, "waiting for a descriptor");
+    const auto fail = [fd](int error) {
+        throw std::system_error(error, std::generic_category(),
+                                "ramie: waiting for descriptor " + std::to_string(fd));
+    };
+    for (;;) {
+        // Others read and write it: only the kernel knows whether it is ready now.
+        pollfd question{fd, static_cast<short>(dir == direction::read ? POLLIN : POLLOUT), 0};
+        if (::poll(&question, 1, 0) > 0) {
+            if ((question.revents & POLLNVAL) != 0) fail(EBADF);
+            return true;
+        }
+        descriptor* d = descriptor_of(fd);
+        if (d != nullptr && !mine.reactor().is_watched_file(*d, fd)) {
+            forget(fd);
+            d = descriptor_of(fd);
+        }
+        if (d == nullptr) fail(errno);
+        switch (wait_descriptor(*d, fd, dir, until, false)) {
+            case wake::granted: break;
+            case wake::timed_out: return false;
+            case wake::interrupted: raise_interrupt();
+            case wake::closed:
+                if (errno == EPERM) return true;
+                fail(errno);
+        }
+    }
+}
+
+}  // namespace
+
+}  // namespace ramie::detail
+
+namespace ramie {
+
+bool wait_readable(int fd, deadline until) {
+    return detail::wait_fd(fd, detail::direction::read, until);
+}
+
+bool wait_writable(int fd, deadline until) {
+    return detail::wait_fd(fd, detail::direction::write, until);
+}
+
+void forget_descriptor(int fd) noexcept { detail::forget(fd); }
+
+}  // namespace ramie

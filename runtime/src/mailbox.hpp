@@ -1,0 +1,53 @@
+// What other threads post to a scheduler. The scheduler owns the receiving end and closes it when
+// it ends; senders share the box for as long as they like.
+#pragma once
+
+#include <atomic>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <vector>
+
+namespace ramie::detail {
+
+class mailbox {
+  public:
+    // Throws std::system_error when no event descriptor can be had.
+    mailbox();
+    ~mailbox();
+    mailbox(const mailbox&) = delete;
+    mailbox& operator=(const mailbox&) = delete;
+
+    // Appends and wakes the reactor; false when the box is closed. Callable from any thread.
+    bool post(std::function<void()> f);
+
+    // Becomes readable when something was posted.
+    [[nodiscard]] int descriptor() const noexcept { return event_fd_; }
+
+    // What was posted since the last call, in order. The scheduler's thread only.
+    std::vector<std::function<void()>> take();
+
+    // True when something was posted since then. Callable from any thread.
+    [[nodiscard]] bool filled() const noexcept { return filled_.load(); }
+
+    // From now on post() refuses. The scheduler's thread only.
+    void close();
+
+    // Handles that somebody holds: something may still be posted. Callable from any thread.
+    std::atomic<int> handles{0};
+
+  private:
+    const int event_fd_;
+    std::atomic<bool> filled_{false};  // cheap test before the lock
+    std::mutex mutex_;
+    std::vector<std::function<void()>> posted_;
+    bool closed_ = false;
+};
+
+// A new box that all_mailboxes() knows until it is closed.
+std::shared_ptr<mailbox> make_mailbox();
+
+// Those of every scheduler in the process. Callable from any thread.
+std::vector<std::shared_ptr<mailbox>> all_mailboxes();
+
+}  // namespace ramie::detail

@@ -1,0 +1,170 @@
+#include "poller.hpp"
+
+#include <sys/epoll.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <ctime>
+#include <system_error>
+
+namespace ramie::detail {
+
+namespace {
+
+constexpr std::uint64_t wake_tag = ~std::uint64_t{0};
+constexpr unsigned read_bit = static_cast<unsigned>(direction::read);
+constexpr unsigned write_bit = static_cast<unsigned>(direction::write);
+
+std::uint64_t tag(int fd, std::uint32_t generation) noexcept {
+    return std::uint64_t{generation} << 32 | static_cast<std::uint32_t>(fd);
+}
+
+epoll_event registration(int fd, std::uint32_t generation, unsigned interest) noexcept {
+    epoll_event event{};
+    event.data.u64 = tag(fd, generation);
+    event.events = EPOLLET;
+    if ((interest & read_bit) != 0) event.events |= EPOLLIN | EPOLLRDHUP | EPOLLPRI;
+    if ((interest & write_bit) != 0) event.events |= EPOLLOUT;
+    return event;
+}
+
+// Rounded up: a timer must not be late by a spin, nor early.
+int milliseconds_of(std::int64_t ns) noexcept {
+    constexpr std::int64_t longest = 1'000'000'000;
+    return ns < 0 ? -1 : static_cast<int>(std::min((ns + 999'999) / 1'000'000, longest));
+}
+
+int wait_for_events(int epoll_fd, epoll_event* events, int capacity, std::int64_t ns) noexcept {
+    if (ns <= 0) return epoll_wait(epoll_fd, events, capacity, ns < 0 ? -1 : 0);
+    static bool has_pwait2 = true;  // Linux 5.11; a race between threads only asks twice
+    if (has_pwait2) {
+        const timespec limit{ns / 1'000'000'000, ns % 1'000'000'000};
+        const int n = epoll_pwait2(epoll_fd, events, capacity, &limit, nullptr);
+        if (n >= 0 || errno != ENOSYS) return n;
+        has_pwait2 = false;
+    }
+    return epoll_wait(epoll_fd, events, capacity, milliseconds_of(ns));
+}
+
+}  // namespace
+
+poller::poller(int wake_fd) : epoll_fd_(epoll_create1(EPOLL_CLOEXEC)) {
+    epoll_event wake_event{};
+    wake_event.events = EPOLLIN;
+    wake_event.data.u64 = wake_tag;
+    if (epoll_fd_ < 0 || epoll_ctl(epoll_fd_, EPOLL_CTL_ADD, wake_fd, &wake_event) != 0) {
+        const int reason = errno;
+        if (epoll_fd_ >= 0) syscall(SYS_close, epoll_fd_);
+        throw std::system_error(reason, std::generic_category(), "ramie: epoll of a scheduler");
+    }
+}
+
+poller::~poller() { syscall(SYS_close, epoll_fd_); }
+
+void poller::poll(std::int64_t timeout_ns) noexcept {
+    // As many as fit in a few cache lines' worth of work; what is left comes with the next poll.
+    std::array<epoll_event, 256> events;
+    ++polls_;
+    const int n = wait_for_events(epoll_fd_, events.data(), static_cast<int>(events.size()), timeout_ns);
+    for (int i = 0; i < n; ++i) {
+        constexpr int ahead = 4;
+        if (i + ahead < n) {
+            const auto later = static_cast<std::uint32_t>(events[static_cast<std::size_t>(i + ahead)].data.u64);
+            if (later / chunk_size < chunks_.size() && chunks_[later / chunk_size])
+                __builtin_prefetch(&chunks_[later / chunk_size]->entries[later % chunk_size]);
+        }
+        dispatch(events[static_cast<std::size_t>(i)]);
+    }
+}
+
+void poller::dispatch(const epoll_event& event) noexcept {
+    if (event.data.u64 == wake_tag) return;  // the mailbox is emptied by the loop
+    const auto fd = static_cast<int>(event.data.u64 & 0xffffffffU);
+    const auto generation = static_cast<std::uint32_t>(event.data.u64 >> 32);
+    descriptor* d = find(fd);
+    // An event of a file that has lost this number.
+    if (d == nullptr || d->generation != generation) return;
+
+    constexpr std::uint32_t end_events = EPOLLRDHUP | EPOLLHUP | EPOLLERR | EPOLLPRI;
+    if ((event.events & end_events) != 0) d->ended = true;
+    if ((event.events & (EPOLLIN | end_events)) != 0) {
+        d->ready |= read_bit;
+        d->readers.wake_one();
+    }
+    if ((event.events & (EPOLLOUT | EPOLLHUP | EPOLLERR)) != 0) {
+        d->ready |= write_bit;
+        d->writers.wake_one();
+    }
+}
+
+descriptor* poller::find(int fd) noexcept {
+    const descriptor_facts* facts = facts_of(fd);
+    if (facts == nullptr) {
+        errno = EBADF;
+        return nullptr;
+    }
+    const auto index = static_cast<std::size_t>(fd) / chunk_size;
+    if (index >= chunks_.size() || !chunks_[index]) [[unlikely]] {
+        try {
+            if (index >= chunks_.size()) chunks_.resize(index + 1);
+            chunks_[index] = std::make_unique<chunk>();
+        } catch (const std::bad_alloc&) {
+            errno = ENOMEM;
+            return nullptr;
+        }
+    }
+    descriptor& d = chunks_[index]->entries[static_cast<std::size_t>(fd) % chunk_size];
+    const auto generation = facts->generation.load(std::memory_order_relaxed);
+    if (d.generation != generation) reset(d, fd, generation);
+    return &d;
+}
+
+void poller::reset(descriptor& d, int fd, std::uint32_t generation) noexcept {
+    if (d.interest != 0) facts_of(fd)->watchers.fetch_sub(1);
+    d.generation = generation;
+    d.ready = read_bit | write_bit;
+    d.interest = 0;
+    d.ended = false;
+    // Closed behind our back: whoever waits would wait for ever.
+    d.readers.wake_all(wake::closed);
+    d.writers.wake_all(wake::closed);
+}
+
+bool poller::watch(descriptor& d, int fd, direction dir) noexcept {
+    const unsigned bit = static_cast<unsigned>(dir);
+    if ((d.interest & bit) != 0) return true;
+    const unsigned wanted = d.interest | bit;
+    epoll_event event = registration(fd, d.generation, wanted);
+    const int first = d.interest == 0 ? EPOLL_CTL_ADD : EPOLL_CTL_MOD;
+    if (epoll_ctl(epoll_fd_, first, fd, &event) != 0) {
+        // The number was closed and reused unseen, or this file is registered under it already.
+        const int second = first == EPOLL_CTL_MOD ? EPOLL_CTL_ADD : EPOLL_CTL_MOD;
+        if ((errno != ENOENT && errno != EEXIST) ||
+            epoll_ctl(epoll_fd_, second, fd, &event) != 0)
+            return false;
+    }
+    if (d.interest == 0) facts_of(fd)->watchers.fetch_add(1);
+    d.interest = static_cast<std::uint8_t>(wanted);
+    return true;
+}
+
+bool poller::is_watched_file(const descriptor& d, int fd) noexcept {
+    if (d.interest == 0) return true;
+    epoll_event event = registration(fd, d.generation, d.interest);
+    return epoll_ctl(epoll_fd_, EPOLL_CTL_MOD, fd, &event) == 0 || errno != ENOENT;
+}
+
+void poller::forget(int fd) noexcept {
+    const auto index = static_cast<std::size_t>(fd) / chunk_size;
+    if (fd < 0 || index >= chunks_.size() || !chunks_[index]) return;
+    descriptor& d = chunks_[index]->entries[static_cast<std::size_t>(fd) % chunk_size];
+    // Explicitly: the kernel removes it only with the last copy of the open file, and a child
+    // process may hold one.
+    if (d.interest != 0) epoll_ctl(epoll_fd_, EPOLL_CTL_DEL, fd, nullptr);
+    reset(d, fd, d.generation);
+}
+
+}  // namespace ramie::detail

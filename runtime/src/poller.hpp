@@ -1,0 +1,56 @@
+// The reactor: one edge-triggered epoll set that is told of a descriptor once a direction, and the
+// table of what is known about each descriptor.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "ramie/detail/descriptors.hpp"
+
+struct epoll_event;
+
+namespace ramie::detail {
+
+class poller {
+  public:
+    // `wake_fd` is watched for as long as the poller lives (level-triggered, wakes nobody).
+    // Throws std::system_error.
+    explicit poller(int wake_fd);
+    ~poller();
+    poller(const poller&) = delete;
+    poller& operator=(const poller&) = delete;
+
+    // Collects events and wakes who waits for them. Waits for at most `timeout_ns` (0: not at all,
+    // negative: for ever).
+    void poll(std::int64_t timeout_ns) noexcept;
+
+    // The record of `fd`, reset if the number was closed or opened since; null with errno.
+    descriptor* find(int fd) noexcept;
+
+    // See the functions of the same names in descriptors.hpp.
+    bool watch(descriptor&, int fd, direction) noexcept;
+    void forget(int fd) noexcept;
+
+    // False when `fd` is another file than the one that was watched: closed and reused unseen.
+    bool is_watched_file(const descriptor&, int fd) noexcept;
+
+    // The epoll set itself is readable when there is something to collect.
+    [[nodiscard]] int descriptor_of_set() const noexcept { return epoll_fd_; }
+    [[nodiscard]] std::uint64_t polls() const noexcept { return polls_; }
+
+  private:
+    static constexpr std::size_t chunk_size = 256;
+    struct chunk {
+        descriptor entries[chunk_size];
+    };
+
+    void dispatch(const epoll_event&) noexcept;
+    static void reset(descriptor&, int fd, std::uint32_t generation) noexcept;
+
+    int epoll_fd_;
+    std::uint64_t polls_ = 0;
+    std::vector<std::unique_ptr<chunk>> chunks_;
+};
+
+}  // namespace ramie::detail

@@ -1,0 +1,55 @@
+// The ready queue: a FIFO ring whose contents can be looked at ahead, so that the fibers next in
+// line can be prefetched. Room is made when a fiber is spawned, so a push never allocates.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+
+namespace ramie::detail {
+
+struct fiber_core;
+
+class ready_ring {
+  public:
+    [[nodiscard]] bool empty() const noexcept { return head_ == tail_; }
+    [[nodiscard]] std::size_t size() const noexcept { return tail_ - head_; }
+
+    void push(fiber_core& f) noexcept { slots_[tail_++ & mask_] = &f; }
+    fiber_core& pop() noexcept { return *slots_[head_++ & mask_]; }
+
+    // A place in the queue: passed once everything that is ready now has been taken.
+    [[nodiscard]] std::uint32_t mark() const noexcept { return tail_; }
+    [[nodiscard]] bool passed(std::uint32_t mark) const noexcept {
+        return static_cast<std::int32_t>(mark - head_) <= 0;
+    }
+
+    // The one `distance` places behind the head; stale or null when there are fewer.
+    [[nodiscard]] fiber_core* peek(std::uint32_t distance) const noexcept {
+        return slots_[(head_ + distance) & mask_];
+    }
+
+    // Makes room for `count` fibers in all. Throws std::bad_alloc.
+    void reserve(std::size_t count) {
+        if (count <= capacity()) return;
+        std::size_t wanted = capacity();
+        while (wanted < count) wanted *= 2;
+        auto larger = std::make_unique<fiber_core*[]>(wanted);
+        const auto mask = static_cast<std::uint32_t>(wanted - 1);
+        // Every fiber keeps its number: a mark stays valid.
+        for (std::uint32_t i = head_; i != tail_; ++i) larger[i & mask] = slots_[i & mask_];
+        slots_ = std::move(larger);
+        mask_ = mask;
+    }
+
+  private:
+    static constexpr std::uint32_t initial = 64;
+    [[nodiscard]] std::size_t capacity() const noexcept { return std::size_t{mask_} + 1; }
+
+    std::unique_ptr<fiber_core*[]> slots_ = std::make_unique<fiber_core*[]>(initial);
+    std::uint32_t mask_ = initial - 1;
+    std::uint32_t head_ = 0;
+    std::uint32_t tail_ = 0;
+};
+
+}  // namespace ramie::detail

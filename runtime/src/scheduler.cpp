@@ -1,0 +1,300 @@
+#include "scheduler.hpp"
+
+#include <time.h>
+
+#include <algorithm>
+#include <limits>
+#include <utility>
+
+#include "asio_loop.hpp"
+#include "ramie/detail/descriptors.hpp"
+
+namespace ramie::detail {
+
+namespace {
+
+constexpr std::int64_t forever = std::numeric_limits<std::int64_t>::max();
+
+// The reactor is asked at least this often while fibers are ready, so that a yield loop starves
+// neither I/O nor timers. The clock is looked at less often still than that costs anything.
+constexpr std::int64_t poll_interval = 1'000'000;
+constexpr std::uint32_t switches_per_poll = 1024;
+constexpr std::uint32_t switches_per_look = 64;
+
+std::int64_t monotonic_now() noexcept {
+    timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return t.tv_sec * 1'000'000'000 + t.tv_nsec;
+}
+
+}  // namespace
+
+std::int64_t now_ns() noexcept {
+    const scheduler* s = scheduler::find();
+    return s == nullptr ? monotonic_now() : s->now();
+}
+
+std::int64_t scheduler::now() const noexcept {
+    return virtual_now != 0 ? virtual_now : monotonic_now();
+}
+
+// --- switching -------------------------------------------------------------------------------
+
+inline fiber_core* scheduler::next_ready() noexcept {
+    while (!ready_.empty()) {
+        fiber_core& f = ready_.pop();
+        // At thousands of connections every fiber is cold: fetch the block and the saved frame of
+        // those a few places behind while this one runs.
+        __builtin_prefetch(ready_.peek(3));
+        if (ready_.size() > 1) __builtin_prefetch(ready_.peek(1)->context.stack_pointer);
+        if (f.state != fiber_state::finished) return &f;
+        --dead_in_queue_;  // killed before it started
+        bury(f);
+    }
+    return nullptr;
+}
+
+inline void scheduler::switch_to(fiber_core& next) noexcept {
+    fiber_core& self = *current_;
+    current_ = &next;
+    next.state = fiber_state::running;
+    current_fiber = &next == &hub_ ? nullptr : &next;
+    fiber_core& previous = jump(self, next, globals_);
+    // A fiber cannot free the stack it ends on: whoever runs next does.
+    if (previous.state == fiber_state::finished) [[unlikely]]
+        bury(previous);
+}
+
+inline fiber_core& scheduler::next_or_hub() noexcept {
+    if (budget_ == 0 && !may_skip_poll()) return hub_;
+    --budget_;
+    fiber_core* next = next_ready();
+    return next == nullptr ? hub_ : *next;
+}
+
+inline void scheduler::resume_next() noexcept {
+    fiber_core& next = next_or_hub();
+    if (&next == current_)
+        next.state = fiber_state::running;
+    else
+        switch_to(next);
+}
+
+bool scheduler::may_skip_poll() noexcept {
+    since_poll_ += refill_;
+    const std::int64_t elapsed = now() - last_poll_;
+    if (elapsed >= poll_interval || since_poll_ >= switches_per_poll) return false;
+    refill_budget(elapsed, poll_interval - elapsed);
+    return true;
+}
+
+// As many switches as fit into `rest` at the pace of the last `since_poll_` ones, which took
+// `elapsed`: a look at the clock for each of them would cost more than they do.
+void scheduler::refill_budget(std::int64_t elapsed, std::int64_t rest) noexcept {
+    const std::int64_t pace = elapsed / std::max<std::int64_t>(since_poll_, 1);
+    const std::int64_t fitting = rest / std::max<std::int64_t>(pace, 1);
+    refill_ = static_cast<std::uint32_t>(std::clamp<std::int64_t>(fitting, 1, switches_per_look));
+    budget_ = refill_;
+}
+
+// --- waiting and waking ----------------------------------------------------------------------
+
+wake scheduler::park(const wait_point& point, deadline until) noexcept {
+    fiber_core& self = *current_;
+    self.shielded = is_shielded(self);
+    if (!self.interrupts.empty() && !self.shielded) return wake::interrupted;
+    if (!until.is_never()) timers_.set(self, until.nanoseconds());
+    self.state = fiber_state::parked;
+    self.waiting = &point;
+    std::size_t& waits = waits_[static_cast<std::size_t>(point.ended_by)];
+    ++waits;
+    resume_next();
+    --waits;
+    self.waiting = nullptr;
+    timers_.cancel(self);
+    return self.wake_reason;
+}
+
+bool scheduler::grant(fiber_core& f, wake reason) noexcept {
+    if (f.state != fiber_state::parked) return false;
+    f.state = fiber_state::ready;
+    f.wake_reason = reason;
+    ready_.push(f);
+    return true;
+}
+
+void scheduler::interrupt(fiber_core& f, detail::interrupt& i) noexcept {
+    f.interrupts.push_back(i);
+    if (!f.shielded) grant(f, wake::interrupted);
+}
+
+void scheduler::yield() {
+    fiber_core& self = *current_;
+    self.state = fiber_state::ready;
+    ready_.push(self);
+    resume_next();
+    if (interrupt_due()) [[unlikely]]
+        raise_interrupt();
+}
+
+// --- the hub ---------------------------------------------------------------------------------
+
+void scheduler::run_hub() {
+    for (;;) {
+        poll();
+        if (fiber_core* next = next_ready()) switch_to(*next);
+    }
+}
+
+void scheduler::poll() noexcept {
+    run_posted();
+    std::int64_t t = now();
+    timers_.advance(t);
+    const std::int64_t timeout = time_to_wait(t);
+    collect_events(timeout);
+    if (timeout != 0) {
+        t = now();
+        timers_.advance(t);
+    }
+    since_poll_ += refill_ - budget_;
+    refill_budget(timeout == 0 ? t - last_poll_ : 0, poll_interval);
+    switches_ += since_poll_;
+    since_poll_ = 0;
+    last_poll_ = t;
+}
+
+std::int64_t scheduler::time_to_wait(std::int64_t now) noexcept {
+    if (!ready_.empty()) return 0;
+    if (!something_awaited()) {
+        declare_deadlock();
+        return 0;
+    }
+    constexpr std::int64_t trim_interval = 1'000'000'000;
+    const std::int64_t next = timers_.next();
+    if (virtual_now != 0 && next != forever) return 0;
+    const std::int64_t wait = next == forever ? forever : std::max<std::int64_t>(next - now, 0);
+    if (wait != 0 && stacks_->trim(now)) return std::min(wait, trim_interval);
+    return wait == forever ? -1 : wait;
+}
+
+void scheduler::collect_events(std::int64_t timeout_ns) noexcept {
+    if (asio_ != nullptr)
+        asio_->poll(timeout_ns);
+    else
+        poller_.poll(timeout_ns);
+    // A virtual clock jumps to the next timer when nothing else can happen.
+    if (virtual_now != 0 && ready_.empty() && !timers_.empty()) {
+        virtual_now = std::max(virtual_now, timers_.next());
+        timers_.advance(virtual_now);
+    }
+}
+
+void scheduler::run_posted() noexcept {
+    for (auto& f : mailbox_->take()) {
+        try {
+            f();
+        } catch (...) {
+            surface("a posted function", std::current_exception());
+        }
+    }
+}
+
+// --- the life of a fiber ---------------------------------------------------------------------
+
+void scheduler::reserve() { ready_.reserve(live_ + dead_in_queue_ + 2); }
+
+void scheduler::start(fiber_core& f, std::int64_t start_ns) noexcept {
+    f.owner = this;
+    f.id = next_id_++;
+    all_.push_back(f);
+    ++live_;
+    if (start_ns != 0)
+        timers_.set(f, start_ns);
+    else
+        ready_.push(f);
+    if (!shutting_down_) [[likely]]
+        return;
+    // What starts while everything ends may run up to its first suspension, to clean up.
+    if (start_ns != 0)
+        end_unstarted(f, nullptr);
+    else
+        f.interrupts.push_back(f.kill);
+}
+
+__attribute__((always_inline)) inline void scheduler::run_fiber() {
+    fiber_core& self = *current_;
+    run_body(self);
+    finish(self);
+    fiber_core& next = next_or_hub();
+    current_ = &next;
+    next.state = fiber_state::running;
+    current_fiber = &next == &hub_ ? nullptr : &next;
+    jump(self, next, globals_, true);
+    __builtin_unreachable();
+}
+
+// One frame, without calls that stay open: the processor's return stack is left as it was found.
+void scheduler::enter(boost::context::detail::transfer_t from) {
+    RAMIE_END_OF_BACKTRACE();
+    scheduler& s = *current_scheduler;
+    fiber_core& previous = begin_context(from, s.globals_);
+    if (previous.state == fiber_state::finished) bury(previous);
+    if (s.in_hub()) s.run_hub();
+    s.run_fiber();
+}
+
+void scheduler::run_body(fiber_core& self) noexcept {
+    try {
+        self.ops->run(self);
+    } catch (const fiber_exit&) {
+        self.exited = true;
+    } catch (const system_exit&) {
+        self.error = std::current_exception();
+        self.observed = true;
+        throw_in_main(self.error);
+    } catch (...) {
+        self.error = std::current_exception();
+    }
+    if (self.references != 1) return;
+    // Nobody can ask any more. What follows may suspend, so here, while the fiber still can.
+    ++self.shields;
+    self.ops->drop_result(self);
+    if (self.extras == nullptr || self.extras->links.empty()) report_unobserved(self);
+}
+
+void scheduler::finish(fiber_core& f) noexcept {
+    f.state = fiber_state::finished;
+    f.end_order = ++ends_;
+    all_.erase(all_.iterator_to(f));
+    f.joiners.wake_all();
+    if (f.extras != nullptr && !f.extras->links.empty()) call_links(f);
+    if (--live_ == 0) last_end_.wake_all();
+}
+
+void scheduler::end_unstarted(fiber_core& f, std::exception_ptr error) noexcept {
+    // The callable's destructor may suspend: by then nothing may start the fiber any more.
+    retain(f);
+    f.state = fiber_state::finished;
+    f.exited = error == nullptr;
+    f.error = std::move(error);
+    if (f.armed()) {
+        timers_.cancel(f);
+        bury(f);
+    } else {
+        ++dead_in_queue_;
+    }
+    ++current_->shields;
+    f.ops->abandon(f);
+    --current_->shields;
+    finish(f);
+    release(f);
+}
+
+void scheduler::kill(fiber_core& f, std::exception_ptr error) noexcept {
+    if (f.state == fiber_state::finished || f.kill.is_linked()) return;
+    if (f.state == fiber_state::created) return end_unstarted(f, std::move(error));
+    f.kill.error = std::move(error);
+    interrupt(f, f.kill);
+}
+
+}  // namespace ramie::detail

@@ -1,0 +1,181 @@
+// The scheduler of one thread: a FIFO of ready fibers, a timer wheel, a reactor, and the hub (a
+// context of its own) that runs only when no fiber is ready, or to keep I/O and timers fair.
+#pragma once
+
+#include <cerrno>
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "context.hpp"
+#include "mailbox.hpp"
+#include "poller.hpp"
+#include "ramie/detail/fiber_core.hpp"
+#include "ready_ring.hpp"
+#include "stack_pool.hpp"
+#include "timer_wheel.hpp"
+
+namespace ramie::detail {
+
+class asio_loop;
+class scheduler;
+
+extern constinit thread_local scheduler* current_scheduler
+    __attribute__((tls_model("initial-exec")));
+
+class scheduler {
+  public:
+    // The calling thread's, made at the first use. Throws std::system_error.
+    static scheduler& get() {
+        if (current_scheduler == nullptr) [[unlikely]]
+            create();
+        return *current_scheduler;
+    }
+    static scheduler* find() noexcept { return current_scheduler; }
+    // Ends the calling thread's scheduler; fibers that are left are never resumed.
+    static void destroy() noexcept;
+
+    // Parks the calling fiber until grant() or interrupt(), or until the deadline. The waiter that
+    // will be granted is queued by the caller.
+    wake park(const wait_point&, deadline) noexcept;
+
+    // Makes a parked fiber ready; false when it is not parked (another waker was first).
+    bool grant(fiber_core&, wake reason) noexcept;
+
+    // Queues `i` on `f`, and breaks its wait. A fiber that never started ends at once.
+    void interrupt(fiber_core& f, detail::interrupt& i) noexcept;
+
+    // Lets the other ready fibers run; throws what interrupts the caller.
+    void yield();
+
+    // True when the calling fiber must be told of an interrupt now.
+    [[nodiscard]] bool interrupt_due() const noexcept {
+        return !current_->interrupts.empty() && !is_shielded(*current_);
+    }
+
+    // Makes room for one more fiber. Throws std::bad_alloc.
+    void reserve();
+    void start(fiber_core&, std::int64_t start_ns) noexcept;
+    void kill(fiber_core&, std::exception_ptr) noexcept;
+    void timer_expired(fiber_core&) noexcept;
+
+    // Starts the links of an ended fiber, unless that is under way.
+    void call_links(fiber_core&) noexcept;
+
+    // Where every context begins: the hub's loop, or a fiber's body.
+    [[noreturn]] static void enter(boost::context::detail::transfer_t from);
+
+    [[nodiscard]] std::int64_t now() const noexcept;
+    [[nodiscard]] fiber_core& current() noexcept { return *current_; }
+    [[nodiscard]] bool in_hub() const noexcept { return current_ == &hub_; }
+    [[nodiscard]] fiber_core& main_fiber() noexcept { return *main_; }
+    [[nodiscard]] timer_wheel& timers() noexcept { return timers_; }
+    [[nodiscard]] poller& reactor() noexcept { return poller_; }
+    [[nodiscard]] const std::shared_ptr<mailbox>& post_box() const noexcept { return mailbox_; }
+    [[nodiscard]] stack_pool& stacks() noexcept { return *stacks_; }
+    [[nodiscard]] asio_loop& asio();
+    [[nodiscard]] std::size_t live_fibers() const noexcept { return live_; }
+    [[nodiscard]] const ready_ring& ready() const noexcept { return ready_; }
+    [[nodiscard]] std::uint64_t switches() const noexcept { return switches_; }
+
+    // A line for each fiber, the main fiber first.
+    [[nodiscard]] std::string describe_fibers();
+    template <class F>
+    void for_each_fiber(F f) {
+        for (fiber_core& each : all_) f(each);
+    }
+
+    // Kills every fiber that is left and waits for their ends until `until`; false when some remain.
+    bool shut_down(deadline until) noexcept;
+    bool running = false;  // inside run()
+
+    // A virtual clock for tests; 0: real time.
+    std::int64_t virtual_now = 0;
+
+    // An exception that nobody else takes. system_exit goes to the main fiber.
+    void surface(std::string where, std::exception_ptr) noexcept;
+
+  private:
+    // Thrown in the main fiber whatever it waits for: a system_exit, a deadlock.
+    struct main_request final : detail::interrupt {
+        [[noreturn]] void raise() override;
+        [[nodiscard]] int error_number() const noexcept override { return ECANCELED; }
+        std::exception_ptr error;
+    };
+
+    scheduler();
+    ~scheduler();
+    static void create();
+
+    [[noreturn]] void run_fiber();
+    [[noreturn]] void run_hub();
+    fiber_core* next_ready() noexcept;
+    void switch_to(fiber_core& next) noexcept;
+    void resume_next() noexcept;
+    fiber_core& next_or_hub() noexcept;
+    bool may_skip_poll() noexcept;
+    void refill_budget(std::int64_t elapsed, std::int64_t rest) noexcept;
+    void poll() noexcept;
+    [[nodiscard]] std::int64_t time_to_wait(std::int64_t now) noexcept;
+    void collect_events(std::int64_t timeout_ns) noexcept;
+    void run_posted() noexcept;
+    bool something_awaited() noexcept;
+    void declare_deadlock() noexcept;
+    void throw_in_main(std::exception_ptr) noexcept;
+    // Of the running fiber: a throw during unwinding would terminate.
+    [[nodiscard]] bool is_shielded(const fiber_core& f) const noexcept {
+        return f.shields != 0 || globals_.exceptions->uncaught != 0;
+    }
+    void run_body(fiber_core&) noexcept;
+    void finish(fiber_core&) noexcept;
+    void end_unstarted(fiber_core&, std::exception_ptr) noexcept;
+
+    // What a switch touches.
+    fiber_core* current_;
+    ready_ring ready_;
+    thread_globals globals_;
+    std::uint32_t budget_ = 0;  // switches until the clock is looked at
+
+    fiber_core* main_;
+    fiber_core hub_;
+    std::shared_ptr<mailbox> mailbox_;
+    poller poller_;
+    timer_wheel timers_;
+    stack_pool* stacks_;
+    stack_span hub_stack_;
+    boost::intrusive::list<fiber_core, boost::intrusive::constant_time_size<false>> all_;
+    std::size_t live_ = 0;
+    std::size_t dead_in_queue_ = 0;  // killed before their start, still in the ready queue
+    std::uint64_t next_id_ = 1;
+    std::uint64_t ends_ = 0;
+    wait_queue last_end_;  // shut_down waits here
+    bool shutting_down_ = false;
+    std::unique_ptr<asio_loop> asio_;
+    main_request main_request_;
+    std::size_t waits_[3] = {};  // by `outside`
+
+    // Since the last poll: when it was, how many switches, how many until the clock is looked at.
+    std::int64_t last_poll_ = 0;
+    std::uint32_t since_poll_ = 0;
+    std::uint32_t refill_ = 0;
+    std::uint64_t switches_ = 0;
+};
+
+// Throws std::logic_error when the caller runs on the loop itself, where nothing may wait.
+[[noreturn]] void refuse_to_block_loop(const char* call);
+inline void require_fiber(const scheduler& s, const char* call) {
+    if (s.in_hub()) [[unlikely]]
+        refuse_to_block_loop(call);
+}
+
+// Waits for the end of a fiber without looking at how it ended; false at the deadline. Suspends the
+// calling fiber.
+bool wait_for_end(fiber_core&, deadline);
+
+// Drops the scheduler's own reference. Not on the stack of the fiber.
+void bury(fiber_core&) noexcept;
+
+// Reports the exception that the fiber ended with, once, unless somebody has looked at it.
+void report_unobserved(fiber_core&) noexcept;
+
+}  // namespace ramie::detail

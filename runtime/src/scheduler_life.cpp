@@ -1,0 +1,147 @@
+// How a scheduler begins and ends.
+
+#include <pthread.h>
+
+#include <system_error>
+#include <utility>
+#include <vector>
+
+#include "asio_loop.hpp"
+#include "overflow_handler.hpp"
+#include "ramie/detail/descriptors.hpp"
+#include "ramie/fiber.hpp"
+#include "scheduler.hpp"
+
+namespace ramie::detail {
+
+constinit thread_local scheduler* current_scheduler = nullptr;
+constinit thread_local fiber_core* current_fiber = nullptr;
+
+namespace {
+
+constexpr std::size_t hub_stack_size = 256 * 1024;
+
+void destroy_main(fiber_core& f) noexcept { delete &f; }
+
+// The main fiber runs code that nobody spawned: it has no body and leaves no result.
+constexpr fiber_core::operations main_operations{nullptr, nullptr, nullptr, &destroy_main};
+
+bool describe_running_stack(running_stack& out) noexcept {
+    const fiber_core* f = current_fiber;
+    if (f == nullptr || f->stack_base == nullptr) return false;
+    out.guard_begin = f->stack_base - f->stack_guard;
+    out.guard_end = f->stack_base;
+    out.stack_size = f->stack_slot;
+    out.fiber_id = f->id;
+    out.name = f->extras == nullptr ? "" : f->extras->name.c_str();
+    return true;
+}
+
+// A forked child has a copy of the parent's reactor, which is the same kernel object: it must not
+// touch it. The child starts without a scheduler; what it uses from now on is new.
+void forget_scheduler_in_child() noexcept {
+    bump_fork_epoch();
+    current_scheduler = nullptr;
+    current_fiber = nullptr;
+}
+
+void prepare_process() {
+    static const bool once = [] {
+        refuse_shadow_stack(shadow_stack_status());
+        install_overflow_handler(&describe_running_stack);
+        pthread_atfork(nullptr, &bump_fork_epoch, &forget_scheduler_in_child);
+        return true;
+    }();
+    static_cast<void>(once);
+}
+
+// What outlives a scheduler on its thread: the stacks that handles may still point into, and the
+// signal stack. The pool leaves its mappings behind if any stack is still out.
+struct thread_resources {
+    stack_pool* stacks = new stack_pool;
+    alternate_signal_stack signal_stack;
+
+    thread_resources() = default;
+    thread_resources(const thread_resources&) = delete;
+    thread_resources& operator=(const thread_resources&) = delete;
+    ~thread_resources() {
+        scheduler::destroy();
+        if (stacks->stats().in_use == 0) delete stacks;
+    }
+};
+
+thread_resources& resources() {
+    static thread_local thread_resources mine;
+    return mine;
+}
+
+}  // namespace
+
+scheduler::scheduler()
+    : main_(new fiber_core(&main_operations)),
+      hub_(&main_operations),
+      mailbox_(make_mailbox()),
+      poller_(mailbox_->descriptor()),
+      timers_(now()),
+      stacks_(resources().stacks),
+      hub_stack_(stacks_->allocate(hub_stack_size)) {
+    current_ = main_;
+    main_->owner = this;
+    main_->state = fiber_state::running;
+    adopt_thread_stack(*main_);
+    make_context(hub_, hub_stack_.base, hub_stack_.top, &scheduler::enter);
+    last_poll_ = now();
+}
+
+scheduler::~scheduler() {
+    mailbox_->close();
+    asio_.reset();
+    // Fibers that are left are never resumed: their frames, and what the frames link to, stay.
+    while (!all_.empty()) {
+        timers_.cancel(all_.front());
+        all_.front().owner = nullptr;
+        all_.pop_front();
+    }
+    destroy_context(hub_);
+    stacks_->release(hub_stack_);
+    main_->state = fiber_state::finished;
+    bury(*main_);
+}
+
+void scheduler::create() {
+    prepare_process();
+    auto* made = new scheduler;
+    current_scheduler = made;
+    current_fiber = made->main_;
+}
+
+void scheduler::destroy() noexcept {
+    scheduler* mine = std::exchange(current_scheduler, nullptr);
+    current_fiber = nullptr;
+    delete mine;
+}
+
+asio_loop& scheduler::asio() {
+    if (asio_ == nullptr) asio_ = std::make_unique<asio_loop>(poller_);
+    return *asio_;
+}
+
+bool scheduler::shut_down(deadline until) noexcept {
+    shutting_down_ = true;
+    main_->interrupts.clear();
+    std::vector<fiber_base> left;
+    for_each_fiber([&left](fiber_core& f) { left.emplace_back(&f); });
+    for (const fiber_base& f : left) kill(*f.core(), nullptr);
+    left.clear();
+    while (live_ != 0) {
+        waiter self(*main_);
+        last_end_.enqueue(self);
+        const wake reason = park({.what = "end of the other fibers"}, until);
+        // Closed: a deadlock; they wait for ever.
+        if (reason == wake::timed_out || reason == wake::closed) return false;
+        main_->interrupts.clear();
+    }
+    return true;
+}
+
+}  // namespace ramie::detail

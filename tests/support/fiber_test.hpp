@@ -1,0 +1,122 @@
+#pragma once
+// What the tests of fibers share. The body of a test runs as the main fiber of its thread; once it
+// has returned, nothing may be left of what it started.
+//
+//     using event = ramie::test::virtual_time_test;    // or fiber_test, for real time
+//     TEST_F(event, wakes_in_order) { ... ramie::spawn(...) ... }
+
+#include <dirent.h>
+#include <gtest/gtest.h>
+
+#include <chrono>
+#include <exception>
+#include <stdexcept>
+#include <string>
+#include <string_view>
+
+#include "ramie/debug.hpp"
+#include "ramie/fiber.hpp"
+#include "ramie/post.hpp"
+#include "ramie/run.hpp"
+#include "ramie/testing.hpp"
+
+#if !defined(__has_feature)
+#define __has_feature(x) 0
+#endif
+
+namespace ramie::test {
+
+#if defined(__SANITIZE_ADDRESS__) || __has_feature(address_sanitizer)
+inline constexpr bool address_sanitizer = true;
+#else
+inline constexpr bool address_sanitizer = false;
+#endif
+#if defined(__SANITIZE_THREAD__) || __has_feature(thread_sanitizer)
+inline constexpr bool thread_sanitizer = true;
+#else
+inline constexpr bool thread_sanitizer = false;
+#endif
+
+inline int open_descriptors() {
+    DIR* directory = ::opendir("/proc/self/fd");
+    int count = 0;
+    while (::readdir(directory) != nullptr) ++count;
+    ::closedir(directory);
+    return count;
+}
+
+// Ends the calling thread's scheduler as run() does.
+inline void end_scheduler() {
+    ramie::run([] {});
+}
+
+class fiber_test : public ::testing::Test {
+  protected:
+    void TearDown() override {
+        const scheduler_stats left = stats();
+        EXPECT_EQ(left.fibers, 0U);
+        EXPECT_EQ(left.timers, 0U);
+        EXPECT_LE(left.stacks_in_use, stacks_);
+        end_scheduler();
+        EXPECT_EQ(open_descriptors(), descriptors_);
+    }
+
+  private:
+    // The scheduler is made with the second one.
+    int descriptors_ = open_descriptors();
+    std::size_t stacks_ = (static_cast<void>(this_scheduler()), stats().stacks_in_use);
+};
+
+// Time stands still, and jumps when every fiber waits.
+class virtual_time_test : public fiber_test {
+  protected:
+    ramie::testing::virtual_clock clock_;
+};
+
+// What `f` writes to stderr.
+template <class F>
+std::string stderr_of(F f) {
+    ::testing::internal::CaptureStderr();
+    f();
+    return ::testing::internal::GetCapturedStderr();
+}
+
+inline int count_of(std::string_view part, std::string_view text) {
+    int count = 0;
+    for (auto at = text.find(part); at != text.npos; at = text.find(part, at + part.size()))
+        ++count;
+    return count;
+}
+
+// The message of the exception that `f` throws; empty when it throws none of that type.
+template <class Exception = std::exception, class F>
+std::string error_of(F f) {
+    try {
+        f();
+    } catch (const Exception& e) {
+        return e.what();
+    }
+    return {};
+}
+
+inline std::exception_ptr boom() { return std::make_exception_ptr(std::runtime_error("boom")); }
+
+// Calls `f` when its scope is left, however that happens; `f` may suspend.
+template <class F>
+class at_exit {
+  public:
+    explicit at_exit(F f) : f_(std::move(f)) {}
+    ~at_exit() { f_(); }
+    at_exit(const at_exit&) = delete;
+    at_exit& operator=(const at_exit&) = delete;
+
+  private:
+    F f_;
+};
+
+// Runs every fiber that is ready, and those that they make ready, up to their next wait.
+inline void let_others_run() {
+    for (int i = 0; i != 8; ++i) this_fiber::yield();
+}
+
+}  // namespace ramie::test
