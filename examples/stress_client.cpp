@@ -40,13 +40,19 @@ struct options {
     std::size_t pipeline = 1;
     double duration = 5;
     double warmup = 1;
+    double patience = 10;
     bool json = false;
 };
 
 class stress_run {
   public:
     explicit stress_run(const options& wish)
-        : wish_(wish), plan_{{wish.host, wish.port}, wish.size, wish.pipeline} {}
+        : wish_(wish),
+          plan_{.server = {wish.host, wish.port},
+                .size = wish.size,
+                .pipeline = wish.pipeline,
+                .patience =
+                    std::chrono::duration_cast<std::chrono::nanoseconds>(seconds(wish.patience))} {}
 
     int run() {
         const auto reporter = ramie::spawn([this] { report_each_second(); });
@@ -169,6 +175,8 @@ void describe(CLI::App& app, options& wish) {
         ->check(up_to(1 << 16));
     app.add_option("--duration", wish.duration, "seconds to measure")->check(check_seconds);
     app.add_option("--warmup", wish.warmup, "seconds before that")->check(check_seconds);
+    app.add_option("--patience", wish.patience, "seconds after which an answer is lost")
+        ->check(check_seconds);
     app.add_flag("--json", wish.json, "a line of JSON each second and at the end");
 }
 

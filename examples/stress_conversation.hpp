@@ -26,8 +26,9 @@
 
 struct conversation_plan {
     ramie::net::endpoint server;
-    std::size_t size = 64;     // bytes of a request
-    std::size_t pipeline = 1;  // requests in flight
+    std::size_t size = 64;                                         // bytes of a request
+    std::size_t pipeline = 1;                                      // requests in flight
+    std::chrono::nanoseconds patience = std::chrono::seconds(10);  // what takes longer is lost
 };
 
 class conversation {
@@ -40,7 +41,7 @@ class conversation {
           issued_at_(plan.pipeline) {}
 
     void begin() {
-        peer_ = ramie::net::tcp_stream::connect(plan_.server, patience);
+        peer_ = ramie::net::tcp_stream::connect(plan_.server, plan_.patience);
         issue();
         take_all_answers();
     }
@@ -53,14 +54,12 @@ class conversation {
     void end() {
         take_all_answers();
         peer_.shutdown(ramie::net::side::write);
-        if (peer_.read_some(buffer_, patience) != 0) fail("more bytes came back than were sent");
+        if (peer_.read_some(buffer_, plan_.patience) != 0)
+            fail("more bytes came back than were sent");
         peer_.close();
     }
 
   private:
-    // An answer that takes longer is lost.
-    static constexpr std::chrono::seconds patience{10};
-
     // Bytes in flight that the kernel's buffers hold for sure: with more, server and client might
     // wait for each other to read.
     static constexpr std::size_t window = 32 * 1024;
@@ -82,13 +81,13 @@ class conversation {
             const auto bytes = expected(sent_, std::min(end - sent_, buffer_.size()));
             // A copy: while this fiber waits, the others use the pattern.
             std::ranges::copy(bytes, buffer_.begin());
-            peer_.write_all(std::span(buffer_).first(bytes.size()), patience);
+            peer_.write_all(std::span(buffer_).first(bytes.size()), plan_.patience);
             sent_ += bytes.size();
         }
     }
 
     void receive() {
-        const std::size_t count = peer_.read_some(buffer_, patience);
+        const std::size_t count = peer_.read_some(buffer_, plan_.patience);
         if (count == 0) fail("the server has closed it");
         if (count > sent_ - received_) fail("more bytes came back than were sent");
         if (!std::ranges::equal(std::span(buffer_).first(count), expected(received_, count)))

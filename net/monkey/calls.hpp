@@ -6,6 +6,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <cstdio>
 #include <ctime>
 
 #include "ramie/detail/descriptors.hpp"
@@ -57,7 +58,8 @@ class original_call<R(Args...)> {
 
 // One line for each: the table of what is interposed.
 namespace real {
-#define RAMIE_ORIGINAL(name, ...) inline constinit original_call<__VA_ARGS__> name{#name}
+#define RAMIE_ORIGINAL(name, ...) \
+    inline constinit original_call<__VA_ARGS__> name { #name }
 RAMIE_ORIGINAL(socket, int(int, int, int));
 RAMIE_ORIGINAL(socketpair, int(int, int, int, int*));
 RAMIE_ORIGINAL(accept, int(int, sockaddr*, socklen_t*));
@@ -74,6 +76,7 @@ RAMIE_ORIGINAL(readv, ssize_t(int, const iovec*, int));
 RAMIE_ORIGINAL(write, ssize_t(int, const void*, size_t));
 RAMIE_ORIGINAL(writev, ssize_t(int, const iovec*, int));
 RAMIE_ORIGINAL(close, int(int));
+RAMIE_ORIGINAL(fclose, int(FILE*));
 RAMIE_ORIGINAL(shutdown, int(int, int));
 RAMIE_ORIGINAL(dup, int(int));
 RAMIE_ORIGINAL(dup2, int(int, int));
@@ -93,8 +96,7 @@ RAMIE_ORIGINAL(nanosleep, int(const timespec*, timespec*));
 RAMIE_ORIGINAL(clock_nanosleep, int(clockid_t, int, const timespec*, timespec*));
 RAMIE_ORIGINAL(__read_chk, ssize_t(int, void*, size_t, size_t));
 RAMIE_ORIGINAL(__recv_chk, ssize_t(int, void*, size_t, size_t, int));
-RAMIE_ORIGINAL(__recvfrom_chk,
-               ssize_t(int, void*, size_t, size_t, int, sockaddr*, socklen_t*));
+RAMIE_ORIGINAL(__recvfrom_chk, ssize_t(int, void*, size_t, size_t, int, sockaddr*, socklen_t*));
 RAMIE_ORIGINAL(__poll_chk, int(pollfd*, unsigned long, int, size_t));
 #undef RAMIE_ORIGINAL
 }  // namespace real

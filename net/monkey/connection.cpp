@@ -2,30 +2,24 @@
 
 #include <netinet/in.h>
 #include <netinet/tcp.h>
-#include <sys/un.h>
 
-#include <algorithm>
 #include <cerrno>
-#include <chrono>
 
 #include "accept.hpp"
-#include "sleep.hpp"
 #include "stream_io.hpp"
 
 namespace ramie::monkey::detail {
 
 namespace {
 
-using namespace std::chrono_literals;
-
-// A connection has its listener's timeouts; that saves asking the kernel for each.
+// A listener that never had a timeout gives none to its connections: that saves asking for each.
 void note_accepted(int fd, descriptor_facts& listener, int flags) noexcept {
     const descriptor_kind kind = listener.kind.load(std::memory_order_relaxed);
     note_created(fd, kind, flags);
     descriptor_facts* facts = facts_of(fd);
-    if (facts == nullptr || !listener.timeouts_known.load(std::memory_order_relaxed)) return;
-    facts->receive_timeout_ns = listener.receive_timeout_ns.load(std::memory_order_relaxed);
-    facts->send_timeout_ns = listener.send_timeout_ns.load(std::memory_order_relaxed);
+    if (facts == nullptr || !listener.timeouts_untouched.load(std::memory_order_relaxed)) return;
+    facts->receive_timeout_ns = 0;
+    facts->send_timeout_ns = 0;
     facts->timeouts_known = true;
 }
 
@@ -56,18 +50,10 @@ int finish_connect(int fd, const sockaddr* address, socklen_t length,
     }
 }
 
-// A local listener whose backlog is full refuses for now and sends no event when there is room.
-int retry_connect(int fd, const sockaddr* address, socklen_t length, deadline until) noexcept {
-    for (auto pause = 100us;; pause = std::min(pause * 2, 20'000us)) {
-        const int result = try_connect(fd, address, length);
-        if (result == 0 || errno != EAGAIN) return result;
-        if (until.expired()) return -1;
-        const wake reason = sleep_on_fiber(pause);
-        if (reason == wake::interrupted) {
-            errno = wait_error(reason);
-            return -1;
-        }
-    }
+// Each has two numbers, since 32-bit programs learned of 64-bit time.
+bool is_timeout(int name) noexcept {
+    return name == SO_RCVTIMEO_OLD || name == SO_SNDTIMEO_OLD || name == SO_RCVTIMEO_NEW ||
+           name == SO_SNDTIMEO_NEW;
 }
 
 }  // namespace
@@ -89,8 +75,10 @@ int connect_to(int fd, const sockaddr* address, socklen_t length) noexcept {
         return real::connect(fd, address, length);
     const int result = try_connect(fd, address, length);
     if (result == 0) return 0;
+    // A local listener whose queue is full refuses for now, and sends no event when there is room.
     if (errno == EAGAIN && address->sa_family == AF_UNIX)
-        return retry_connect(fd, address, length, timeout_of(fd, direction::write, *facts));
+        return static_cast<int>(retry(fd, timeout_of(fd, direction::write, *facts),
+                                      [&] { return ssize_t{try_connect(fd, address, length)}; }));
     if (errno != EINPROGRESS && errno != EALREADY) return result;
     return finish_connect(fd, address, length, *facts);
 }
@@ -105,6 +93,7 @@ void note_socket(int fd, int domain, int type, int protocol) noexcept {
         facts->receive_timeout_ns = 0;
         facts->send_timeout_ns = 0;
         facts->timeouts_known = true;
+        facts->timeouts_untouched = true;
     }
 }
 
@@ -119,8 +108,10 @@ void note_option(int fd, int level, int name) noexcept {
     descriptor_facts* facts = facts_of(fd);
     if (facts == nullptr) return;
     // Asked again when it matters: the kernel rounds and refuses as it likes.
-    if (level == SOL_SOCKET && (name == SO_RCVTIMEO || name == SO_SNDTIMEO))
+    if (level == SOL_SOCKET && is_timeout(name)) {
         facts->timeouts_known = false;
+        facts->timeouts_untouched = false;
+    }
     // From now on a short read may end at a record or below a mark, with more behind it.
     if ((level == IPPROTO_TCP && name == TCP_ULP) || (level == SOL_SOCKET && name == SO_RCVLOWAT))
         facts->short_read_counts = false;

@@ -65,9 +65,9 @@ deadline timeout_of(int fd, direction dir, descriptor_facts& facts) noexcept {
         facts.timeouts_known = true;
         errno = saved;
     }
-    const std::int64_t ns = (dir == direction::read ? facts.receive_timeout_ns
-                                                    : facts.send_timeout_ns)
-                                .load(std::memory_order_relaxed);
+    const std::int64_t ns =
+        (dir == direction::read ? facts.receive_timeout_ns : facts.send_timeout_ns)
+            .load(std::memory_order_relaxed);
     return ns == 0 ? deadline::never() : deadline(std::chrono::nanoseconds(ns));
 }
 

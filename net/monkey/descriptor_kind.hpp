@@ -47,5 +47,4 @@ class nonblocking_for_a_call {
     int flags_;
 };
 
-
 }  // namespace ramie::monkey::detail

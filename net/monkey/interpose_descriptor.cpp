@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include <cstdarg>
+#include <cstdio>
 
 #include "connection.hpp"
 #include "descriptor_kind.hpp"
@@ -25,6 +26,16 @@ void note_pair(const int fds[2], descriptor_kind kind, int flags) noexcept {
 // The number that a dup2() takes over is closed by it: whoever waits must know before.
 void note_taken_over(int from, int to) noexcept {
     if (patched() && from != to && real::fcntl(from, F_GETFD, nullptr) >= 0) note_closing(to);
+}
+
+// A local socket that is full sends no event when it is shut down for writing.
+void wake_all_of(int fd) noexcept {
+    descriptor* d = descriptor_of(fd);
+    if (d == nullptr) return;
+    for (const direction each : {direction::read, direction::write}) {
+        d->ready |= static_cast<std::uint8_t>(each);
+        d->waiting(each).wake_all();
+    }
 }
 
 int control(int fd, int command, void* argument) noexcept {
@@ -87,6 +98,18 @@ int close(int fd) {
     return real::close(fd);
 }
 
+// libc closes the descriptor of a stream without asking close().
+int fclose(FILE* stream) {
+    if (patched() && stream != nullptr) note_closing(fileno(stream));
+    return real::fclose(stream);
+}
+
+int shutdown(int fd, int how) noexcept {
+    const int result = real::shutdown(fd, how);
+    if (result == 0 && on_fiber(family::socket)) wake_all_of(fd);
+    return result;
+}
+
 int dup(int from) noexcept {
     const int to = real::dup(from);
     if (to >= 0 && patched()) note_copy(from, to);
@@ -140,5 +163,4 @@ int setsockopt(int fd, int level, int name, const void* value, socklen_t length)
     if (result == 0 && patched()) note_option(fd, level, name);
     return result;
 }
-
 }

@@ -3,6 +3,7 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
+#include "passed_descriptors.hpp"
 #include "receive.hpp"
 
 using namespace ramie::monkey::detail;
@@ -20,8 +21,10 @@ ssize_t recvfrom(int fd, void* data, size_t size, int flags, sockaddr* from, soc
 }
 
 ssize_t recvmsg(int fd, msghdr* message, int flags) {
-    return on_fiber(family::socket) ? receive_message(fd, message, flags)
-                                    : real::recvmsg(fd, message, flags);
+    const ssize_t n = on_fiber(family::socket) ? receive_message(fd, message, flags)
+                                               : real::recvmsg(fd, message, flags);
+    if (n >= 0 && is_on(family::socket)) note_received(*message);
+    return n;
 }
 
 ssize_t read(int fd, void* data, size_t size) {
@@ -44,6 +47,7 @@ ssize_t sendto(int fd, const void* data, size_t size, int flags, const sockaddr*
 }
 
 ssize_t sendmsg(int fd, const msghdr* message, int flags) {
+    if (is_on(family::socket)) note_passed(message);
     return on_fiber(family::socket) ? send_message(fd, message, flags)
                                     : real::sendmsg(fd, message, flags);
 }
@@ -66,9 +70,8 @@ ssize_t __read_chk(int fd, void* data, size_t size, size_t room) {
 }
 
 ssize_t __recv_chk(int fd, void* data, size_t size, size_t room, int flags) {
-    return on_fiber(family::socket) && size <= room
-               ? receive(fd, data, size, flags)
-               : real::__recv_chk(fd, data, size, room, flags);
+    return on_fiber(family::socket) && size <= room ? receive(fd, data, size, flags)
+                                                    : real::__recv_chk(fd, data, size, room, flags);
 }
 
 ssize_t __recvfrom_chk(int fd, void* data, size_t size, size_t room, int flags, sockaddr* from,
@@ -77,5 +80,4 @@ ssize_t __recvfrom_chk(int fd, void* data, size_t size, size_t room, int flags, 
                ? receive_from(fd, data, size, flags, from, length)
                : real::__recvfrom_chk(fd, data, size, room, flags, from, length);
 }
-
 }

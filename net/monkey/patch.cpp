@@ -18,7 +18,8 @@ void* find_original(const char* name) noexcept {
     void* found = dlsym(RTLD_NEXT, name);
     if (found == nullptr) {
         // A statically linked program has no next libc to forward to.
-        std::fprintf(stderr, "ramie: there is no %s() behind the patched one; link libc dynamically\n",
+        std::fprintf(stderr,
+                     "ramie: there is no %s() behind the patched one; link libc dynamically\n",
                      name);
         std::abort();
     }
@@ -44,6 +45,7 @@ constexpr std::array covered{
     covered_call{"sendmsg", family::socket}, covered_call{"read", family::socket},
     covered_call{"readv", family::socket}, covered_call{"write", family::socket},
     covered_call{"writev", family::socket}, covered_call{"close", family::socket},
+    covered_call{"fclose", family::socket}, covered_call{"shutdown", family::socket},
     covered_call{"dup", family::socket}, covered_call{"dup2", family::socket},
     covered_call{"dup3", family::socket}, covered_call{"pipe", family::socket},
     covered_call{"pipe2", family::socket}, covered_call{"fcntl", family::socket},
@@ -55,7 +57,7 @@ constexpr std::array covered{
     covered_call{"nanosleep", family::sleep}, covered_call{"clock_nanosleep", family::sleep},
     // They never wait, and the kernel's answer is right as it is.
     covered_call{"bind", family::socket}, covered_call{"listen", family::socket},
-    covered_call{"shutdown", family::socket}, covered_call{"getsockopt", family::socket}};
+    covered_call{"getsockopt", family::socket}};
 
 }  // namespace
 

@@ -1,6 +1,7 @@
 // Trying pipes, ttys and event descriptors without touching their mode.
 
 #include <limits.h>
+#include <sys/stat.h>
 
 #include "stream_io.hpp"
 
@@ -13,6 +14,17 @@ bool is_ready(int fd, short events) noexcept {
     if (real::poll(&question, 1, 0) == 1) return true;
     errno = EAGAIN;
     return false;
+}
+
+bool is_fifo(int fd) noexcept {
+    struct stat status;
+    return fstat(fd, &status) == 0 && S_ISFIFO(status.st_mode);
+}
+
+// Ready promises room for so much, and not for more.
+ssize_t write_at_most(int fd, iovec first, std::size_t most) noexcept {
+    first.iov_len = std::min(first.iov_len, most);
+    return real::writev(fd, &first, 1);
 }
 
 }  // namespace
@@ -28,10 +40,10 @@ ssize_t try_write_parts(int fd, const iovec* parts, int count) noexcept {
     const ssize_t n = pwritev2(fd, parts, count, -1, RWF_NOWAIT);
     if (n >= 0 || errno != EOPNOTSUPP) return n;
     if (!is_ready(fd, POLLOUT)) return -1;
-    // Ready promises room for PIPE_BUF bytes, not for more.
-    iovec first = parts[0];
-    first.iov_len = std::min<std::size_t>(first.iov_len, PIPE_BUF);
-    return real::writev(fd, &first, 1);
+    if (is_fifo(fd)) return write_at_most(fd, parts[0], PIPE_BUF);
+    // A tty or an event descriptor is ready when it has room for some of it.
+    const nonblocking_for_a_call mode(fd);
+    return real::writev(fd, parts, count);
 }
 
 }  // namespace ramie::monkey::detail

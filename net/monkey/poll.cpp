@@ -9,6 +9,7 @@
 
 #include "calls.hpp"
 #include "ramie/detail/fiber_core.hpp"
+#include "stream_io.hpp"
 
 namespace ramie::monkey::detail {
 
@@ -38,7 +39,9 @@ class watch_list {
   private:
     static bool add(int fd, direction dir, std::optional<waiter>& place) noexcept {
         descriptor* d = descriptor_of(fd);
-        if (d == nullptr || !ramie::detail::watch(*d, fd, dir)) return false;
+        if (d == nullptr) return false;
+        // A regular file that is not ready for what is asked never will be.
+        if (!ramie::detail::watch(*d, fd, dir)) return errno == EPERM;
         place.emplace(*current_fiber, true);
         d->waiting(dir).enqueue(*place);
         return true;
@@ -54,7 +57,10 @@ int poll_on_fiber(pollfd* fds, nfds_t count, int timeout_ms) noexcept {
         // What is ready, refused or not to be waited for needs no parking; and a wake-up may have
         // come from what is over. The kernel decides.
         const int n = real::poll(fds, count, 0);
-        if (n != 0 || timeout_ms == 0 || until.expired()) return n;
+        if (n != 0 || timeout_ms == 0 || until.expired()) {
+            take_turn();
+            return n;
+        }
         watch_list places;
         if (!places.watch(fds, count)) return -1;
         const wake reason =
@@ -85,5 +91,4 @@ int __poll_chk(pollfd* fds, nfds_t count, int timeout_ms, size_t room) {
         return real::__poll_chk(fds, count, timeout_ms, room);
     return poll_on_fiber(fds, count, timeout_ms);
 }
-
 }

@@ -2,11 +2,17 @@
 
 #include <limits.h>
 
+#include <functional>
+
 #include "stream_io.hpp"
 
 namespace ramie::monkey::detail {
 
 namespace {
+
+std::size_t total_of(const iovec* parts, std::size_t count) noexcept {
+    return part_cursor(parts, count).left();
+}
 
 bool is_stream(int fd) noexcept {
     int type = 0;
@@ -25,44 +31,82 @@ ssize_t receive_when_ready(int fd, std::size_t wanted, int flags, descriptor_fac
                     short_counts ? wanted : 0, [&] { return attempt(flags | MSG_DONTWAIT); });
 }
 
-// The whole of what a stream was asked for; what arrives with the first bytes (address, control
-// data) comes from `message`.
-ssize_t receive_all(int fd, msghdr* message, int flags, descriptor_facts& facts) noexcept {
-    const int once = (flags & ~MSG_WAITALL) | MSG_DONTWAIT;
-    const deadline until = timeout_of(fd, direction::read, facts);
-    const part_cursor all(message->msg_iov, message->msg_iovlen);
-    if ((flags & MSG_PEEK) != 0) {
-        // Looked at from the start each time, until everything is there or no more will come.
-        return transfer(fd, direction::read, 0, until, [&]() -> ssize_t {
-                   const ssize_t n = real::recvmsg(fd, message, once);
-                   if (n <= 0 || static_cast<std::size_t>(n) >= all.left()) return n;
-                   pollfd question{fd, POLLRDHUP, 0};
-                   if (real::poll(&question, 1, 0) != 0) return n;
-                   errno = EAGAIN;
-                   return -1;
-               })
-            .count;
+bool brought_descriptors(const msghdr& m) noexcept {
+    auto* const header = const_cast<msghdr*>(&m);
+    for (cmsghdr* c = CMSG_FIRSTHDR(header); c != nullptr; c = CMSG_NXTHDR(header, c))
+        if (c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS) return true;
+    return m.msg_control != nullptr && (m.msg_flags & MSG_CTRUNC) != 0;
+}
+
+// Receives one piece after the other into what the caller's message describes: the address comes
+// with the first, control data with any, and passed descriptors end it, as in the kernel.
+class piecewise {
+  public:
+    piecewise(int fd, msghdr& message, int flags) noexcept
+        : fd_(fd), flags_(flags), asked_(message), message_(message) {}
+
+    ssize_t operator()(iovec* parts, std::size_t count) noexcept {
+        if (over_ || (!first_ && has_pending_error(fd_))) return 0;
+        msghdr piece = asked_;
+        if (!first_) piece.msg_name = nullptr;
+        piece.msg_iov = parts;
+        piece.msg_iovlen = count;
+        const ssize_t n = real::recvmsg(fd_, &piece, flags_);
+        if (n >= 0) take(piece);
+        return n;
     }
-    bool first = true;
-    return transfer_all(fd, direction::read, facts, until, all, 0,
-                        facts.short_read_counts.load(std::memory_order_relaxed),
-                        [&](iovec* parts, std::size_t count) -> ssize_t {
-                            if (!first && has_pending_error(fd)) {
-                                errno = ECONNRESET;
-                                return -1;
-                            }
-                            msghdr rest{};
-                            msghdr& target = first ? *message : rest;
-                            iovec* const asked = message->msg_iov;
-                            const auto asked_count = message->msg_iovlen;
-                            target.msg_iov = parts;
-                            target.msg_iovlen = count;
-                            const ssize_t n = real::recvmsg(fd, &target, once);
-                            message->msg_iov = asked;
-                            message->msg_iovlen = asked_count;
-                            if (n >= 0) first = false;
-                            return n;
-                        });
+
+  private:
+    void take(const msghdr& piece) noexcept {
+        if (first_) message_.msg_namelen = piece.msg_namelen;
+        if (first_ || piece.msg_controllen != 0) message_.msg_controllen = piece.msg_controllen;
+        message_.msg_flags = piece.msg_flags;
+        over_ = brought_descriptors(piece);
+        first_ = false;
+    }
+
+    int fd_;
+    int flags_;
+    const msghdr asked_;
+    msghdr& message_;
+    bool first_ = true;
+    bool over_ = false;
+};
+
+// The whole of what a stream was asked for.
+ssize_t receive_all(int fd, msghdr& message, int flags, descriptor_facts& facts) noexcept {
+    piecewise next(fd, message, (flags & ~MSG_WAITALL) | MSG_DONTWAIT);
+    return transfer_all(fd, direction::read, facts, timeout_of(fd, direction::read, facts),
+                        {message.msg_iov, message.msg_iovlen}, 0,
+                        facts.short_read_counts.load(std::memory_order_relaxed), std::ref(next));
+}
+
+// Looked at from the start each time, until everything is there or no more will come.
+ssize_t look_at_all(int fd, msghdr& message, int flags, descriptor_facts& facts) noexcept {
+    const msghdr asked = message;
+    const std::size_t wanted = total_of(message.msg_iov, message.msg_iovlen);
+    const auto look = [&] {
+        message = asked;
+        return real::recvmsg(fd, &message, (flags & ~MSG_WAITALL) | MSG_DONTWAIT);
+    };
+    const deadline until = timeout_of(fd, direction::read, facts);
+    const ssize_t n = wait_for(fd, direction::read, facts, until, 0, [&]() -> ssize_t {
+        const ssize_t seen = look();
+        if (seen <= 0 || static_cast<std::size_t>(seen) >= wanted) return seen;
+        pollfd question{fd, POLLRDHUP, 0};
+        if (real::poll(&question, 1, 0) != 0) return seen;
+        errno = EAGAIN;
+        return -1;
+    });
+    // The time is up: what there is.
+    return n < 0 && errno == EAGAIN ? look() : n;
+}
+
+// A local socket shows what there is at once.
+bool wants_all(int fd, std::size_t wanted, int flags, descriptor_facts& facts) noexcept {
+    return (flags & MSG_WAITALL) != 0 && wanted != 0 && is_stream(fd) &&
+           ((flags & MSG_PEEK) == 0 || kind_of(fd, facts) == descriptor_kind::tcp) &&
+           !wants_nonblocking(fd, facts);
 }
 
 // What all receiving calls do: `plain(flags)` is the libc call, `as_message` the same as recvmsg.
@@ -71,16 +115,15 @@ ssize_t receive_on_fiber(int fd, std::size_t wanted, int flags, Plain plain,
                          AsMessage as_message) noexcept {
     descriptor_facts* facts = facts_of(fd);
     // Who asks for what never waits gets the plain call.
-    if (facts == nullptr || (flags & (MSG_DONTWAIT | MSG_ERRQUEUE)) != 0 ||
+    if (facts == nullptr || (flags & (MSG_DONTWAIT | MSG_ERRQUEUE | MSG_OOB)) != 0 ||
         !is_socket(kind_of(fd, *facts)))
         return plain(flags);
-    if ((flags & MSG_WAITALL) != 0 && is_stream(fd) && !wants_nonblocking(fd, *facts))
-        return as_message([&](msghdr& m) { return receive_all(fd, &m, flags, *facts); });
+    if (wants_all(fd, wanted, flags, *facts))
+        return as_message([&](msghdr& m) {
+            return (flags & MSG_PEEK) != 0 ? look_at_all(fd, m, flags, *facts)
+                                           : receive_all(fd, m, flags, *facts);
+        });
     return receive_when_ready(fd, wanted, flags, *facts, plain);
-}
-
-std::size_t total_of(const iovec* parts, std::size_t count) noexcept {
-    return part_cursor(parts, count).left();
 }
 
 ssize_t read_pipe(int fd, const iovec* parts, int count, descriptor_facts& facts) noexcept {
@@ -106,23 +149,22 @@ ssize_t receive_from(int fd, void* data, std::size_t size, int flags, sockaddr* 
                      socklen_t* length) noexcept {
     // The kernel writes the length only when it delivers, so that a retry passes it on unchanged.
     return receive_on_fiber(
-        fd, size, flags,
-        [=](int f) { return real::recvfrom(fd, data, size, f, from, length); },
+        fd, size, flags, [=](int f) { return real::recvfrom(fd, data, size, f, from, length); },
         [=](auto run) {
             iovec part{data, size};
             msghdr message{};
             message.msg_iov = &part;
             message.msg_iovlen = 1;
+            message.msg_name = from;
+            message.msg_namelen = from == nullptr ? 0 : *length;
             const ssize_t n = run(message);
-            // A stream has no sender to tell.
-            if (n >= 0 && length != nullptr && from != nullptr) *length = 0;
+            if (n >= 0 && from != nullptr) *length = message.msg_namelen;
             return n;
         });
 }
 
 ssize_t receive_message(int fd, msghdr* message, int flags) noexcept {
-    if (message == nullptr || message->msg_iov == nullptr)
-        return real::recvmsg(fd, message, flags);
+    if (message == nullptr || message->msg_iov == nullptr) return real::recvmsg(fd, message, flags);
     return receive_on_fiber(
         fd, total_of(message->msg_iov, message->msg_iovlen), flags,
         [=](int f) { return real::recvmsg(fd, message, f); },

@@ -1,7 +1,5 @@
 #include <limits.h>
 
-#include <cstring>
-
 #include "receive.hpp"
 #include "stream_io.hpp"
 
@@ -26,10 +24,7 @@ ssize_t send_rest(int fd, part_cursor cursor, ssize_t done, int flags, descripto
                   deadline until) noexcept {
     return transfer_all(fd, direction::write, facts, until, cursor, done, true,
                         [=](iovec* parts, std::size_t count) -> ssize_t {
-                            if (has_pending_error(fd)) {
-                                errno = EPIPE;
-                                return -1;
-                            }
+                            if (has_pending_error(fd)) return 0;
                             msghdr message{};
                             message.msg_iov = parts;
                             message.msg_iovlen = count;
@@ -64,50 +59,53 @@ ssize_t write_pipe(int fd, const iovec* parts, int count, descriptor_facts& fact
                         });
 }
 
-// Descriptors passed to another process: their mode is no longer ours to know.
-void note_passed_descriptors(const msghdr* message) noexcept {
-    if (message == nullptr || message->msg_control == nullptr) return;
-    auto* header = const_cast<msghdr*>(message);
-    for (cmsghdr* c = CMSG_FIRSTHDR(header); c != nullptr; c = CMSG_NXTHDR(header, c)) {
-        if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS) continue;
-        const std::size_t count = (c->cmsg_len - CMSG_LEN(0)) / sizeof(int);
-        for (std::size_t i = 0; i != count; ++i) {
-            int passed;
-            std::memcpy(&passed, CMSG_DATA(c) + i * sizeof passed, sizeof passed);
-            note_shared(passed);
-        }
-    }
+// A local receiver whose queue is full sends no event to who is not connected to it.
+bool is_local(const void* address) noexcept {
+    return static_cast<const sockaddr*>(address)->sa_family == AF_UNIX;
+}
+
+// The same for a datagram to `address`, which may be null.
+template <class Attempt>
+ssize_t send_on_fiber_to(int fd, const void* address, const iovec* parts, std::size_t count,
+                         int flags, Attempt plain) noexcept {
+    descriptor_facts* facts = facts_of(fd);
+    if (address == nullptr || must_not_wait(facts, fd, flags) ||
+        kind_of(fd, *facts) == descriptor_kind::tcp)
+        return send_on_fiber(fd, parts, count, flags, plain);
+    take_turn();
+    const auto attempt = [&] { return plain(flags | MSG_DONTWAIT); };
+    const ssize_t n = attempt();
+    if (n >= 0 || errno != EAGAIN || wants_nonblocking(fd, *facts)) return n;
+    if (!is_local(address)) return send_on_fiber(fd, parts, count, flags, plain);
+    return retry(fd, timeout_of(fd, direction::write, *facts), attempt);
 }
 
 }  // namespace
 
 ssize_t send_bytes(int fd, const void* data, std::size_t size, int flags) noexcept {
     const iovec part{const_cast<void*>(data), size};
-    return send_on_fiber(fd, &part, 1, flags,
-                         [=](int f) { return real::send(fd, data, size, f); });
+    return send_on_fiber(fd, &part, 1, flags, [=](int f) { return real::send(fd, data, size, f); });
 }
 
 ssize_t send_to(int fd, const void* data, std::size_t size, int flags, const sockaddr* to,
                 socklen_t length) noexcept {
     const iovec part{const_cast<void*>(data), size};
-    return send_on_fiber(fd, &part, 1, flags,
-                         [=](int f) { return real::sendto(fd, data, size, f, to, length); });
+    return send_on_fiber_to(fd, to, &part, 1, flags,
+                            [=](int f) { return real::sendto(fd, data, size, f, to, length); });
 }
 
 ssize_t send_message(int fd, const msghdr* message, int flags) noexcept {
-    if (message == nullptr || message->msg_iov == nullptr)
-        return real::sendmsg(fd, message, flags);
-    note_passed_descriptors(message);
-    return send_on_fiber(fd, message->msg_iov, message->msg_iovlen, flags,
-                         [=](int f) { return real::sendmsg(fd, message, f); });
+    if (message == nullptr || message->msg_iov == nullptr) return real::sendmsg(fd, message, flags);
+    return send_on_fiber_to(fd, message->msg_name, message->msg_iov, message->msg_iovlen, flags,
+                            [=](int f) { return real::sendmsg(fd, message, f); });
 }
 
 ssize_t write_bytes(int fd, const void* data, std::size_t size) noexcept {
     descriptor_facts* facts = facts_of(fd);
-    if (facts == nullptr || size == 0) return real::write(fd, data, size);
+    if (facts == nullptr) return real::write(fd, data, size);
     const descriptor_kind kind = kind_of(fd, *facts);
     if (is_socket(kind)) return send_bytes(fd, data, size, 0);
-    if (kind != descriptor_kind::pipe) return real::write(fd, data, size);
+    if (kind != descriptor_kind::pipe || size == 0) return real::write(fd, data, size);
     const iovec part{const_cast<void*>(data), size};
     return write_pipe(fd, &part, 1, *facts);
 }

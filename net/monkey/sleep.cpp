@@ -111,5 +111,4 @@ int clock_nanosleep(clockid_t clock, int flags, const timespec* time, timespec* 
     return on_fiber(family::sleep) ? clock_sleep(clock, flags, time, rest)
                                    : real::clock_nanosleep(clock, flags, time, rest);
 }
-
 }

@@ -9,6 +9,7 @@
 
 #include "descriptor_kind.hpp"
 #include "ramie/detail/transfer.hpp"
+#include "sleep.hpp"
 
 namespace ramie::monkey::detail {
 
@@ -29,8 +30,8 @@ inline void take_turn() noexcept {
 
 // `attempt` never blocks. Waits only if the owner's mode is blocking.
 template <class Attempt>
-ssize_t wait_for(int fd, direction dir, descriptor_facts& facts, deadline until,
-                 std::size_t wanted, Attempt&& attempt) noexcept {
+ssize_t wait_for(int fd, direction dir, descriptor_facts& facts, deadline until, std::size_t wanted,
+                 Attempt&& attempt) noexcept {
     if (!is_known_blocking(facts)) {
         take_turn();
         const ssize_t n = attempt();
@@ -94,13 +95,15 @@ class part_cursor {
 // An error that the next call will report: it must not be taken by a call that has moved something
 // already, which reports that. To be asked before every further attempt.
 inline bool has_pending_error(int fd) noexcept {
+    // Without POLLHUP it is only something to be read with MSG_ERRQUEUE.
+    constexpr short broken = POLLERR | POLLHUP;
     pollfd question{fd, 0, 0};
-    return real::poll(&question, 1, 0) == 1 && (question.revents & POLLERR) != 0;
+    return real::poll(&question, 1, 0) == 1 && (question.revents & broken) == broken;
 }
 
 // Moves what is left of `cursor` until all is moved, the stream ends, or nothing more can be;
-// returns how much in all, `done` included, or -1 if nothing was. `attempt(parts, count)`; its short
-// result means that there is no more for now if `short_counts`.
+// returns how much in all, `done` included, or -1 if nothing was. `attempt(parts, count)`: 0 ends
+// it, and a short result means that there is no more for now if `short_counts`.
 template <class Attempt>
 ssize_t transfer_all(int fd, direction dir, descriptor_facts& facts, deadline until,
                      part_cursor cursor, ssize_t done, bool short_counts,
@@ -115,6 +118,20 @@ ssize_t transfer_all(int fd, direction dir, descriptor_facts& facts, deadline un
         cursor.advance(static_cast<std::size_t>(n));
     }
     return done;
+}
+
+// For what no event tells of (room at a local peer that is not ours alone): tries again after a
+// while. Suspends the calling fiber.
+template <class Attempt>
+ssize_t retry(int fd, deadline until, Attempt attempt) noexcept {
+    using namespace std::chrono_literals;
+    const std::uint32_t generation = facts_of(fd)->generation.load(std::memory_order_relaxed);
+    for (auto pause = 100us;; pause = std::min(pause * 2, 20'000us)) {
+        const ssize_t n = attempt();
+        if (n >= 0 || errno != EAGAIN || until.expired()) return n;
+        const wake reason = judge(sleep_on_fiber(pause), fd, generation);
+        if (reason == wake::closed || reason == wake::interrupted) return -1;
+    }
 }
 
 inline bool is_socket(descriptor_kind k) noexcept {

@@ -45,6 +45,7 @@ void reset_facts(int fd, descriptor_kind kind) noexcept {
     facts->blocking_known.store(false, std::memory_order_relaxed);
     facts->made_nonblocking.store(false, std::memory_order_relaxed);
     facts->timeouts_known.store(false, std::memory_order_relaxed);
+    facts->timeouts_untouched.store(false, std::memory_order_relaxed);
     facts->short_read_counts.store(kind == descriptor_kind::tcp, std::memory_order_relaxed);
 }
 

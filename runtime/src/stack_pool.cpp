@@ -53,7 +53,8 @@ std::byte* align_up(void* address, std::size_t alignment) {
 
 stack_pool::stack_pool(stack_guard guard)
     : guards_{guard}, page_size_{static_cast<std::size_t>(::sysconf(_SC_PAGESIZE))} {
-    for (std::size_t slot = smallest_stack; size_class & stacks : classes_) {
+    std::size_t slot = smallest_stack;
+    for (size_class& stacks : classes_) {
         stacks.slot = slot;
         stacks.guard = std::clamp(slot / 4, page_size_, std::max(page_size_, largest_guard));
         slot *= 2;

@@ -219,8 +219,8 @@ void refuses_what_does_not_listen(stage& s) {
 void refuses_bad_pointers(stage& s) {
     const int listener = s.own(open_listener(AF_INET, 8));
     s.add("caller", [=](actor& me) {
-        auto* const bad_address = reinterpret_cast<sockaddr*>(8);
-        auto* const bad_length = reinterpret_cast<socklen_t*>(8);
+        auto* const bad_address = bad_pointer<sockaddr>();
+        auto* const bad_length = bad_pointer<socklen_t>();
         address from;
         const int peers[] = {connect_to(listener), connect_to(listener), connect_to(listener)};
         me.make("accept", [&] { return ::accept(listener, from.get(), bad_length); });

@@ -152,7 +152,8 @@ void waits_for_what_is_under_way(stage& s) {
         // The kernel tries again after a second.
         while (!me.has_ended("caller")) {
             pollfd readable{to.fd, POLLIN, 0};
-            if (::poll(&readable, 1, 10) == 1) must("close", ::close(::accept(to.fd, nullptr, nullptr)));
+            if (::poll(&readable, 1, 10) == 1)
+                must("close", ::close(::accept(to.fd, nullptr, nullptr)));
         }
     });
 }
@@ -206,7 +207,7 @@ void refuses_bad_arguments(stage& s) {
         for (const int fd : {-1, 900, pipe.a}) connect_once(me, fd, at);
         connect_once(me, tcp, local);
         connect_once(me, unix_socket, at);
-        auto* const bad = reinterpret_cast<const sockaddr*>(8);
+        auto* const bad = bad_pointer<const sockaddr>();
         for (const int fd : {tcp, unix_socket}) {
             me.call("connect", [=] { return ::connect(fd, bad, sizeof(sockaddr_in)); });
             me.call("connect", [=] { return ::connect(fd, nullptr, 0); });

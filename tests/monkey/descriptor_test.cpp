@@ -40,7 +40,7 @@ void closes_bad_numbers(stage& s) {
 
 void shuts_down(stage& s) {
     for (const channel c : all_channels)
-        for (const int how : {SHUT_RD, SHUT_WR, SHUT_RDWR, 9}) {
+        for (const int how : {int{SHUT_RD}, int{SHUT_WR}, int{SHUT_RDWR}, 9}) {
             const ends e = s.open(c);
             const int before = broken_pipes();
             s.add(name_of(c) + std::to_string(how), [=](actor& me) {
@@ -64,12 +64,12 @@ void shuts_down(stage& s) {
 void duplicates(stage& s) {
     const ends e = s.open(channel::pair);
     s.add("caller", [=](actor& me) {
-        const int copies[] = {me.make("dup", [=] { return ::dup(e.a); }),
-                              me.make("dup2", [=] { return ::dup2(e.a, 100); }),
-                              me.make("dup3", [=] { return ::dup3(e.a, 101, O_CLOEXEC); }),
-                              me.make("F_DUPFD", [=] { return ::fcntl(e.a, F_DUPFD, 102); }),
-                              me.make("F_DUPFD_CLOEXEC",
-                                      [=] { return ::fcntl(e.a, F_DUPFD_CLOEXEC, 103); })};
+        const int copies[] = {
+            me.make("dup", [=] { return ::dup(e.a); }),
+            me.make("dup2", [=] { return ::dup2(e.a, 100); }),
+            me.make("dup3", [=] { return ::dup3(e.a, 101, O_CLOEXEC); }),
+            me.make("F_DUPFD", [=] { return ::fcntl(e.a, F_DUPFD, 102); }),
+            me.make("F_DUPFD_CLOEXEC", [=] { return ::fcntl(e.a, F_DUPFD_CLOEXEC, 103); })};
         for (const int copy : copies) {
             me.send(e.b, "hello");
             me.receive(receiver::read, copy, 10);
@@ -185,7 +185,7 @@ void passes_every_ioctl_on(stage& s) {
         }
         me.call("FIOCLEX", [=] { return ::ioctl(e.a, FIOCLEX); });
         me.call("F_GETFD", [=] { return ::fcntl(e.a, F_GETFD); });
-        me.call("FIONBIO", [=] { return ::ioctl(e.a, FIONBIO, reinterpret_cast<int*>(8)); });
+        me.call("FIONBIO", [=] { return ::ioctl(e.a, FIONBIO, bad_pointer<int>()); });
         for (const int on : {1, 0}) {
             me.call("FIONBIO", [&] { return ::ioctl(e.a, FIONBIO, &on); });
             me.log_mode(e.a);
@@ -203,13 +203,11 @@ void gives_timeouts_back(stage& s) {
         for (const int name : {SO_RCVTIMEO, SO_SNDTIMEO})
             for (const timeval set : {timeval{1, 200'000}, timeval{0, 1}, timeval{0, 0},
                                       timeval{0, 1'000'000}, timeval{0, -1}}) {
-                me.call("set", [&] {
-                    return ::setsockopt(e.a, SOL_SOCKET, name, &set, sizeof set);
-                });
+                me.call("set",
+                        [&] { return ::setsockopt(e.a, SOL_SOCKET, name, &set, sizeof set); });
                 timeval got{};
                 socklen_t length = sizeof got;
-                me.call("get",
-                        [&] { return ::getsockopt(e.a, SOL_SOCKET, name, &got, &length); });
+                me.call("get", [&] { return ::getsockopt(e.a, SOL_SOCKET, name, &got, &length); });
                 me.log(std::to_string(got.tv_sec) + " s " + std::to_string(got.tv_usec) + " us");
             }
     });
@@ -237,7 +235,7 @@ void passes_every_option_on(stage& s) {
             set(fd, SOL_SOCKET, SO_KEEPALIVE, &one, sizeof one);
             set(fd, SOL_SOCKET, 7777, &one, sizeof one);
             set(fd, SOL_SOCKET, SO_RCVTIMEO, &one, sizeof one);
-            set(fd, SOL_SOCKET, SO_RCVTIMEO, reinterpret_cast<void*>(8), sizeof(timeval));
+            set(fd, SOL_SOCKET, SO_RCVTIMEO, bad_pointer<void>(), sizeof(timeval));
             set(fd, 7777, SO_KEEPALIVE, &one, sizeof one);
             set(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
             int value = 0;
@@ -258,8 +256,8 @@ void refuses_to_make_bad_ones(stage& s) {
         me.call("socket", [] { return ::socket(7777, SOCK_STREAM, 0); });
         me.call("socketpair", [&] { return ::socketpair(AF_INET, SOCK_STREAM, 0, fds); });
         me.call("socketpair",
-                [&] { return ::socketpair(AF_UNIX, SOCK_STREAM, 0, reinterpret_cast<int*>(8)); });
-        me.call("pipe", [] { return ::pipe(reinterpret_cast<int*>(8)); });
+                [&] { return ::socketpair(AF_UNIX, SOCK_STREAM, 0, bad_pointer<int>()); });
+        me.call("pipe", [] { return ::pipe(bad_pointer<int>()); });
         me.call("pipe2", [&] { return ::pipe2(fds, 0x7777); });
     });
 }

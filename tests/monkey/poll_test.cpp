@@ -171,10 +171,11 @@ void knows_bad_descriptors(stage& s) {
         poll_once(me, {{900, POLLIN, 0}, {e.a, POLLIN, 0}}, -1);
         poll_once(me, {{1 << 30, POLLIN, 0}}, -1);
         poll_once(me, {{-5, POLLIN, 0}, {e.a, POLLOUT, 0}}, -1);
-        auto* const bad = reinterpret_cast<pollfd*>(8);
+        auto* const bad = bad_pointer<pollfd>();
         me.call("poll", [=] { return ::poll(bad, 1, -1); });
         pollfd one{e.a, POLLIN, 0};
-        me.call("poll", [&] { return ::poll(&one, 1UL << 40, -1); });
+        volatile nfds_t too_many = 1UL << 40;
+        me.call("poll", [&] { return ::poll(&one, too_many, -1); });
     });
 }
 

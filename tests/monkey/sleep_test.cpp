@@ -69,9 +69,8 @@ void refuses_bad_arguments(stage& s) {
         for (const timespec bad : {timespec{0, -1}, timespec{0, 1'000'000'000}, timespec{-1, 0}}) {
             me.call("nanosleep", [&] { return ::nanosleep(&bad, nullptr); });
             for (const int flags : {0, int{TIMER_ABSTIME}})
-                me.call("clock_nanosleep", [&] {
-                    return ::clock_nanosleep(CLOCK_MONOTONIC, flags, &bad, nullptr);
-                });
+                me.call("clock_nanosleep",
+                        [&] { return ::clock_nanosleep(CLOCK_MONOTONIC, flags, &bad, nullptr); });
         }
         const timespec t{0, 1};
         for (const clockid_t clock : {CLOCK_THREAD_CPUTIME_ID, CLOCK_MONOTONIC_RAW, 77})

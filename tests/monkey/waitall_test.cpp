@@ -240,7 +240,6 @@ class waiting_for_all : public ::testing::TestWithParam<oracle_param<receiver>> 
 
 TEST_P(waiting_for_all, is_what_the_kernel_does) { compare(GetParam(), all_receivers); }
 
-INSTANTIATE_TEST_SUITE_P(, waiting_for_all, all_params(cases, all_receivers),
-                         param_name<receiver>);
+INSTANTIATE_TEST_SUITE_P(, waiting_for_all, all_params(cases, all_receivers), param_name<receiver>);
 
 }  // namespace

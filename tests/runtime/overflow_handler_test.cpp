@@ -94,6 +94,7 @@ TEST_F(overflow_handler, names_the_fiber_and_its_stack_and_lets_the_process_die)
 }
 
 // Deep enough for any stack; the compiler may neither drop the frames nor the recursion.
+// NOLINTNEXTLINE(misc-no-recursion)
 int recurse(int depth) {
     volatile char frame[512] = {};
     frame[0] = static_cast<char>(depth);

@@ -3,8 +3,10 @@
 #include <gtest/gtest.h>
 #include <signal.h>
 
+#include <cstddef>
 #include <cstdlib>
 #include <string>
+#include <thread>
 
 #include "ramie/event.hpp"
 #include "ramie/fiber.hpp"
@@ -19,7 +21,7 @@ namespace this_fiber = ramie::this_fiber;
 class overflow : public testing::Test {
   protected:
     // The child of a death test starts anew: it has the stacks of a fresh process.
-    void SetUp() override { FLAGS_gtest_death_test_style = "threadsafe"; }
+    void SetUp() override { testing::FLAGS_gtest_death_test_style = "threadsafe"; }
 };
 
 // AddressSanitizer's own report comes first.
@@ -28,13 +30,15 @@ std::string report_of(const std::string& fiber, const std::string& size) {
            " KiB [^\n]*stack_size[^\n]*RAMIE_STACK_SIZE\n";
 }
 
-// Touches both ends of a frame of 40 KB.
-[[gnu::noinline]] int large_frame() {
-    volatile char frame[40 * 1024];
+// Touches both ends of its frame.
+template <std::size_t size>
+[[gnu::noinline]] int frame_of() {
+    volatile char frame[size];
     frame[0] = 1;
-    frame[sizeof frame - 1] = 2;
-    return frame[0] + frame[sizeof frame - 1];
+    frame[size - 1] = 2;
+    return frame[0] + frame[size - 1];
 }
+int large_frame() { return frame_of<40 * 1024>(); }
 
 [[gnu::noinline]] int recurse(int depth) {
     volatile char frame[256];
@@ -110,10 +114,7 @@ TEST_F(overflow, is_avoided_by_the_environment_s_stack_size) {
     EXPECT_EXIT(
         {
             ::setenv("RAMIE_STACK_SIZE", "1048576", 1);
-            run_fiber({}, [] {
-                volatile char frame[512 * 1024];
-                frame[0] = 1;
-            });
+            run_fiber({}, [] { frame_of<512 * 1024>(); });
             std::_Exit(0);
         },
         testing::ExitedWithCode(0), "^$");

@@ -6,6 +6,7 @@
 
 #include <sys/socket.h>
 
+#include <cstdint>
 #include <string>
 
 namespace ramie::test {
@@ -46,6 +47,13 @@ address address_of(int fd);
 
 // Ends the process when a call that prepares a test failed.
 int must(const char* call, long result);
+
+// An address that is not mapped; the compiler does not know it.
+template <class T>
+T* bad_pointer() {
+    static volatile std::uintptr_t where = 8;
+    return reinterpret_cast<T*>(where);
+}
 
 void set_timeout(int fd, int name, long microseconds);  // SO_RCVTIMEO, SO_SNDTIMEO
 void set_size(int fd, int name, int bytes);             // SO_RCVBUF, SO_SNDBUF

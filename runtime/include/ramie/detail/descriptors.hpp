@@ -33,6 +33,7 @@ struct descriptor_facts {
     std::atomic<std::int64_t> receive_timeout_ns;  // SO_RCVTIMEO and SO_SNDTIMEO; 0: none
     std::atomic<std::int64_t> send_timeout_ns;
     std::atomic<bool> timeouts_known;
+    std::atomic<bool> timeouts_untouched;    // never set since it was made
     std::atomic<bool> short_read_counts;     // false: urgent data, kernel TLS: do not conclude
 };
 

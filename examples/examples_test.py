@@ -1,0 +1,289 @@
+"""Runs the examples as their users do.
+
+    RAMIE_BUILD=build/dev examples/examples_test.py posix_echo_server stress_client
+
+A class for each example, named like it; ctest runs them one by one.
+"""
+
+import contextlib
+import json
+import os
+import pathlib
+import re
+import resource
+import signal
+import socket
+import subprocess
+import threading
+import unittest
+
+BUILD = pathlib.Path(os.environ["RAMIE_BUILD"])
+SOURCES = pathlib.Path(__file__).parent
+
+
+def limit_files(most):
+    return lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+
+
+def start(program, *arguments, **options):
+    return subprocess.Popen([BUILD / "examples" / program, *map(str, arguments)], text=True,
+                            stdout=subprocess.PIPE, stderr=subprocess.PIPE, **options)
+
+
+def run(program, *arguments, **options):
+    """Its exit status and what it wrote, when it has ended."""
+    with start(program, *arguments, **options) as process:
+        output, errors = process.communicate()
+    return process.returncode, output, errors
+
+
+@contextlib.contextmanager
+def serving(program, **options):
+    """A server that says where it listens; ends with the block."""
+    with start(program, "--port", 0, **options) as server:
+        try:
+            where = re.fullmatch(r"listening on 127\.0\.0\.1:(\d+)\n", server.stdout.readline())
+            server.port = int(where.group(1))
+            yield server
+        finally:
+            server.kill()
+            server.communicate()
+
+
+def connect(port):
+    return socket.create_connection(("127.0.0.1", port), timeout=20)
+
+
+def receive_all(connection):
+    return b"".join(iter(lambda: connection.recv(65536), b""))
+
+
+def exchange(connection, data):
+    connection.sendall(data)
+    answer = b""
+    while len(answer) < len(data):
+        answer += connection.recv(65536) or b"the end"
+    return answer
+
+
+class posix_echo_server(unittest.TestCase):
+    def test_echoes_all_until_the_client_has_ended(self):
+        data = os.urandom(1_000_000)
+        with serving("posix_echo_server") as server, connect(server.port) as client:
+            def send():
+                client.sendall(data)
+                client.shutdown(socket.SHUT_WR)
+            sender = threading.Thread(target=send)
+            sender.start()
+            self.assertEqual(receive_all(client), data)
+            sender.join()
+
+    def test_serves_others_while_one_is_silent(self):
+        with serving("posix_echo_server") as server:
+            with connect(server.port), connect(server.port) as talker:
+                self.assertEqual(exchange(talker, b"hello"), b"hello")
+
+    def test_serves_hundreds_at_the_same_time_on_one_thread(self):
+        with serving("posix_echo_server") as server:
+            with contextlib.ExitStack() as open_sockets:
+                clients = [open_sockets.enter_context(connect(server.port)) for _ in range(300)]
+                for number, client in enumerate(clients):
+                    self.assertEqual(exchange(client, b"%d" % number), b"%d" % number)
+                status = pathlib.Path(f"/proc/{server.pid}/status").read_text()
+                self.assertIn("Threads:\t1\n", status)
+
+    def test_goes_on_when_descriptors_have_run_out(self):
+        with serving("posix_echo_server", preexec_fn=limit_files(20)) as server:
+            with contextlib.ExitStack() as first, contextlib.ExitStack() as later:
+                for _ in range(20):
+                    first.enter_context(connect(server.port))
+                self.assertEqual(server.stderr.readline(), "accept: Too many open files\n")
+                waiting = later.enter_context(connect(server.port))
+                first.close()
+                self.assertEqual(exchange(waiting, b"at last"), b"at last")
+
+    def test_says_that_the_port_is_taken(self):
+        with serving("posix_echo_server") as server:
+            status, _, errors = run("posix_echo_server", "--port", server.port)
+        self.assertEqual((status, errors), (1, "bind: Address already in use\n"))
+
+    def test_ends_at_sigterm(self):
+        with serving("posix_echo_server") as server, connect(server.port):
+            server.terminate()
+            self.assertEqual(server.wait(), -signal.SIGTERM)
+
+
+def stress(port, *arguments, **options):
+    return run("stress_client", "--port", port, "--warmup", 0, *arguments, **options)
+
+
+class spoiling_server:
+    """Echoes the first thousand bytes of a connection, and then what `spoil` makes of them."""
+
+    def __init__(self, spoil, farewell=b""):
+        self.spoil = spoil
+        self.farewell = farewell
+
+    def __enter__(self):
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self.listener.getsockname()[1]
+        threading.Thread(target=self.accept_all, daemon=True).start()
+        return self
+
+    def __exit__(self, *_):
+        self.listener.close()
+
+    def accept_all(self):
+        with contextlib.suppress(OSError):
+            while True:
+                peer, _ = self.listener.accept()
+                threading.Thread(target=self.echo, args=(peer,), daemon=True).start()
+
+    def echo(self, peer):
+        echoed = 0
+        with contextlib.suppress(OSError), peer:
+            while data := peer.recv(4096):
+                answer = data if echoed < 1000 else self.spoil(data)
+                if answer is None:
+                    return
+                peer.sendall(answer)
+                echoed += len(data)
+            peer.sendall(self.farewell)
+
+
+class stress_client(unittest.TestCase):
+    def test_reports_a_good_run(self):
+        with serving("posix_echo_server") as server:
+            status, output, errors = stress(server.port, "--connections", 600, "--duration", 0.5)
+        self.assertEqual((status, errors), (0, ""))
+        table = dict(re.split(r"\s{2,}", line) for line in output.splitlines())
+        self.assertEqual((table["connections"], table["errors"]), ("600", "0"))
+        self.assertGreater(int(table["requests"]), 0)
+
+    def test_reports_in_json_every_second_and_at_the_end(self):
+        with serving("posix_echo_server") as server:
+            status, output, _ = stress(server.port, "--json", "--duration", 2.5)
+        self.assertEqual(status, 0)
+        *progress, result = map(json.loads, output.splitlines())
+        self.assertTrue(progress)
+        self.assertEqual((result["phase"], result["connections"]), ("done", 100))
+        self.assertAlmostEqual(result["requests_per_second"],
+                               result["requests"] / result["seconds"], delta=100)
+        latencies = [result[name] for name in ("p50_us", "p90_us", "p99_us", "p999_us", "max_us")]
+        self.assertEqual(latencies, sorted(latencies))
+        self.assertGreater(latencies[0], 0)
+
+    def test_takes_any_size_and_depth(self):
+        with serving("posix_echo_server") as server:
+            for size, pipeline in ((1, 1), (1, 3000), (513, 7), (300_000, 3)):
+                with self.subTest(size=size, pipeline=pipeline):
+                    status, _, errors = stress(server.port, "--size", size, "--pipeline", pipeline,
+                                               "--connections", 5, "--duration", 0.3)
+                    self.assertEqual((status, errors), (0, ""))
+
+    def expect_complaint(self, complaint, spoil, farewell=b"", *arguments):
+        with spoiling_server(spoil, farewell) as server:
+            status, output, errors = stress(server.port, "--connections", 3, "--pipeline", 2,
+                                            "--duration", 1, *arguments)
+        self.assertEqual(status, 1)
+        self.assertRegex(errors, "^stress_client: 3 connections failed, the first: .*" + complaint)
+        self.assertEqual(len(errors.splitlines()), 1)
+        self.assertRegex(output, r"errors +3\n")
+
+    def test_finds_a_changed_byte(self):
+        self.expect_complaint("wrong bytes", lambda data: data[:-1] + bytes([data[-1] ^ 1]))
+
+    def test_finds_a_lost_byte(self):
+        self.expect_complaint("wrong bytes", lambda data: data[1:])
+
+    def test_finds_a_repeated_byte(self):
+        self.expect_complaint("wrong bytes|more bytes", lambda data: data[:1] + data)
+
+    def test_finds_a_byte_too_many_at_the_end(self):
+        self.expect_complaint("more bytes", lambda data: data, b"!")
+
+    def test_finds_that_the_server_has_closed(self):
+        self.expect_complaint("closed|reset", lambda data: None)
+
+    def test_waits_for_an_answer_no_longer_than_its_patience(self):
+        self.expect_complaint("timed out", lambda data: b"", b"", "--patience", 0.3)
+
+    def test_says_in_one_line_that_nobody_listens(self):
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            port = listener.getsockname()[1]
+        self.assertEqual(stress(port, "--connections", 1000),
+                         (1, "", f"stress_client: connect to 127.0.0.1:{port}: Connection refused\n"))
+
+    def test_takes_as_many_connections_as_descriptors_allow(self):
+        with serving("posix_echo_server") as server:
+            status, output, errors = stress(server.port, "--connections", 1000, "--duration", 0.2,
+                                            preexec_fn=limit_files(100))
+        self.assertEqual(status, 0)
+        self.assertEqual(errors, "stress_client: 1000 connections need 'ulimit -n 1032', it is 100: "
+                                 "68 will do\n")
+        self.assertRegex(output, r"connections +68\n")
+
+    def test_refuses_nonsense(self):
+        for nonsense in (["--size", 0], ["--connections", -1], ["--duration", "nan"],
+                         ["--duration", "soon"], ["--port", 70000], ["--host", "nowhere"], ["--what"]):
+            with self.subTest(nonsense=nonsense):
+                status, output, errors = stress(9, *nonsense)
+                self.assertNotEqual(status, 0)
+                self.assertEqual(output, "")
+                self.assertIn(str(nonsense[-1]), errors)
+
+
+class sleepers(unittest.TestCase):
+    def expect_together(self, count):
+        status, output, _ = run("sleepers", "--count", count)
+        self.assertEqual(status, 0, output)
+        took = float(re.search(r"([\d.]+) s in all", output).group(1))
+        self.assertGreaterEqual(took, 3)
+
+    def test_two_end_together(self):
+        self.expect_together(2)
+
+    def test_a_hundred_thousand_end_together(self):
+        self.expect_together(100_000)
+
+
+class demo(unittest.TestCase):
+    def start(self, *arguments):
+        return subprocess.Popen([SOURCES / "demo.sh", BUILD, *map(str, arguments)], text=True,
+                                stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+
+    def server_of(self, demonstration):
+        """The server's process, once the table has a row of figures."""
+        for line in demonstration.stdout:
+            if found := re.search(r"The server, process (\d+)", line):
+                server = int(found.group(1))
+            if re.search(r" errors ", line):
+                demonstration.stdout.readline()
+                return server
+
+    def test_shows_a_table_and_leaves_nothing_behind(self):
+        with self.start(200, 1) as demonstration:
+            server = self.server_of(demonstration)
+            output, errors = demonstration.communicate()
+        self.assertEqual((demonstration.returncode, errors), (0, ""))
+        self.assertRegex(output, r"(?m)^done +1 +200 .* 0 +[\d.]+ +1$")
+        self.assertFalse(pathlib.Path(f"/proc/{server}").exists())
+
+    def test_fails_when_the_server_dies(self):
+        with self.start(200, 20) as demonstration:
+            os.kill(self.server_of(demonstration), signal.SIGKILL)
+            _, errors = demonstration.communicate()
+        self.assertEqual(demonstration.returncode, 1)
+        self.assertIn("200 connections failed", errors)
+
+    def test_ends_what_it_started_when_it_is_ended(self):
+        with self.start(200, 20) as demonstration:
+            server = self.server_of(demonstration)
+            demonstration.terminate()
+            demonstration.communicate()
+        self.assertEqual(demonstration.returncode, 128 + signal.SIGTERM)
+        self.assertFalse(pathlib.Path(f"/proc/{server}").exists())
+
+
+if __name__ == "__main__":
+    unittest.main()
