@@ -29,9 +29,10 @@ int try_connect(int fd, const sockaddr* address, socklen_t length) noexcept {
 }
 
 // Waits for a connection that is being made. The kernel is asked again, and not for SO_ERROR: only
-// so it takes note that the owner knows how it went, for the next connect().
-int finish_connect(int fd, const sockaddr* address, socklen_t length,
-                   descriptor_facts& facts) noexcept {
+// so it takes note that the owner knows how it went, for the next connect(). `unfinished` is what
+// the first attempt said, and what the owner is told at the timeout.
+int finish_connect(int fd, const sockaddr* address, socklen_t length, descriptor_facts& facts,
+                   int unfinished) noexcept {
     descriptor* d = descriptor_of(fd);
     if (d == nullptr) return -1;
     const std::uint32_t generation = d->generation;
@@ -44,7 +45,7 @@ int finish_connect(int fd, const sockaddr* address, socklen_t length,
         const int result = try_connect(fd, address, length);
         if (result == 0 || errno != EALREADY) return result;
         if (reason == wake::timed_out) {
-            errno = EINPROGRESS;
+            errno = unfinished;
             return -1;
         }
     }
@@ -64,7 +65,12 @@ int accept_connection(int fd, sockaddr* address, socklen_t* length, int flags) n
         return real::accept4(fd, address, length, flags);
     // The kernel writes the length only with a connection, so that a retry passes it on unchanged.
     const auto made = wait_for(fd, direction::read, *facts, timeout_of(fd, direction::read, *facts),
-                               0, [&] { return try_accept(fd, address, length, flags); });
+                               0, [&]() -> ssize_t {
+                                   const int taken = try_accept(fd, address, length, flags);
+                                   if (taken >= 0 || errno != EAGAIN || !is_shut_down(fd))
+                                       return taken;
+                                   return real::accept4(fd, address, length, flags);
+                               });
     if (made >= 0) note_accepted(static_cast<int>(made), *facts, flags);
     return static_cast<int>(made);
 }
@@ -80,7 +86,7 @@ int connect_to(int fd, const sockaddr* address, socklen_t length) noexcept {
         return static_cast<int>(retry(fd, timeout_of(fd, direction::write, *facts),
                                       [&] { return ssize_t{try_connect(fd, address, length)}; }));
     if (errno != EINPROGRESS && errno != EALREADY) return result;
-    return finish_connect(fd, address, length, *facts);
+    return finish_connect(fd, address, length, *facts, errno);
 }
 
 void note_socket(int fd, int domain, int type, int protocol) noexcept {

@@ -28,7 +28,11 @@ ssize_t receive_when_ready(int fd, std::size_t wanted, int flags, descriptor_fac
     const bool short_counts =
         facts.short_read_counts.load(std::memory_order_relaxed) && (flags & MSG_PEEK) == 0;
     return wait_for(fd, direction::read, facts, timeout_of(fd, direction::read, facts),
-                    short_counts ? wanted : 0, [&] { return attempt(flags | MSG_DONTWAIT); });
+                    short_counts ? wanted : 0, [&]() -> ssize_t {
+                        const ssize_t n = attempt(flags | MSG_DONTWAIT);
+                        if (n >= 0 || errno != EAGAIN || !is_shut_down(fd)) return n;
+                        return attempt(flags);
+                    });
 }
 
 bool brought_descriptors(const msghdr& m) noexcept {

@@ -13,13 +13,16 @@
 
 namespace ramie::monkey::detail {
 
-// A datagram socket that was shut down says EAGAIN when it is told not to wait; who waits sees the
-// end. Asked only where an event told of an end.
+// Some sockets that were shut down say EAGAIN when they are told not to wait, where the plain call
+// sees the end at once. Asked only where an event told of an end. Keeps errno.
 inline bool is_shut_down(int fd) noexcept {
     const descriptor* d = descriptor_of(fd);
+    if (d == nullptr || !d->ended) return false;
+    const int saved = errno;
     pollfd question{fd, POLLRDHUP, 0};
-    return d != nullptr && d->ended && real::poll(&question, 1, 0) == 1 &&
-           (question.revents & POLLRDHUP) != 0;
+    const bool is = real::poll(&question, 1, 0) == 1 && (question.revents & POLLRDHUP) != 0;
+    errno = saved;
+    return is;
 }
 
 // A loop of calls that never wait would let no other fiber run.
@@ -37,15 +40,7 @@ ssize_t wait_for(int fd, direction dir, descriptor_facts& facts, deadline until,
         const ssize_t n = attempt();
         if (n >= 0 || errno != EAGAIN || wants_nonblocking(fd, facts)) return n;
     }
-    return transfer(fd, dir, wanted, until,
-                    [&]() -> ssize_t {
-                        const ssize_t n = attempt();
-                        if (n >= 0 || errno != EAGAIN || dir == direction::write) return n;
-                        if (is_shut_down(fd)) return 0;
-                        errno = EAGAIN;
-                        return n;
-                    })
-        .count;
+    return transfer(fd, dir, wanted, until, attempt).count;
 }
 
 // The parts of a vectored transfer that are still to be moved, a few at a time.

@@ -169,11 +169,10 @@ std::int64_t scheduler::time_to_wait(std::int64_t now) noexcept {
         declare_deadlock();
         return 0;
     }
-    constexpr std::int64_t trim_interval = 1'000'000'000;
     const std::int64_t next = timers_.next();
     if (virtual_now != 0 && next != forever) return 0;
     const std::int64_t wait = next == forever ? forever : std::max<std::int64_t>(next - now, 0);
-    if (wait != 0 && stacks_->trim(now)) return std::min(wait, trim_interval);
+    if (wait != 0 && stacks_->trim(now)) return std::min(wait, stacks_->trim_delay());
     return wait == forever ? -1 : wait;
 }
 

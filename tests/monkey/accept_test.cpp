@@ -102,7 +102,7 @@ void does_not_wait_when_made_so(stage& s) {
 
 void gives_the_flags(stage& s) {
     const int listener = s.own(open_listener(AF_INET, 8));
-    for (int i = 0; i != 3; ++i) s.own(connect_to(listener));
+    for (int i = 0; i != 4; ++i) s.own(connect_to(listener));
     s.add("caller", [=](actor& me) {
         for (const int flags : {int{SOCK_NONBLOCK}, int{SOCK_CLOEXEC}, 0x12345}) {
             const int fd = accept_once(me, listener, flags);
@@ -110,7 +110,9 @@ void gives_the_flags(stage& s) {
             me.call("F_GETFD", [=] { return ::fcntl(fd, F_GETFD); });
             me.close(fd);
         }
-        me.receive(receiver::recv, accept_once(me, listener, SOCK_NONBLOCK), 10);
+        const int fd = accept_once(me, listener, SOCK_NONBLOCK);
+        me.receive(receiver::recv, fd, 10);
+        me.close(fd);
     });
 }
 

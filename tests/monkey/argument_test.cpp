@@ -99,29 +99,6 @@ void of_no_bytes(stage& s) {
     }
 }
 
-void with_bad_counts(stage& s) {
-    for (const channel c : {channel::tcp, channel::datagram_pair, channel::pipe}) {
-        const ends e = s.open(c);
-        s.add(name_of(c), [=](actor& me) {
-            char byte = 'x';
-            std::vector<iovec> parts(IOV_MAX + 1, iovec{&byte, 1});
-            for (const int count : {-1, INT_MIN, IOV_MAX + 1}) {
-                me.call("readv", [&] { return ::readv(e.a, parts.data(), count); });
-                me.call("writev", [&] { return ::writev(e.b, parts.data(), count); });
-            }
-            msghdr message{};
-            message.msg_iov = parts.data();
-            message.msg_iovlen = parts.size();
-            me.call("sendmsg", [&] { return ::sendmsg(e.b, &message, 0); });
-            me.call("recvmsg", [&] { return ::recvmsg(e.a, &message, 0); });
-            me.call("recvmsg", [&] { return ::recvmsg(e.a, &message, MSG_WAITALL); });
-            iovec huge[] = {{&byte, SSIZE_MAX}, {&byte, SSIZE_MAX}};
-            me.call("readv", [&] { return ::readv(e.a, huge, 2); });
-            me.call("writev", [&] { return ::writev(e.b, huge, 2); });
-        });
-    }
-}
-
 void into_a_bad_buffer(stage& s) {
     for (const channel c : all_channels) {
         const ends e = s.open(c);
@@ -207,22 +184,6 @@ void for_a_bad_address(stage& s) {
     }
 }
 
-void with_special_flags(stage& s) {
-    for (const channel c : {channel::tcp, channel::pair, channel::udp}) {
-        const ends e = s.open(c);
-        s.add(name_of(c), [=](actor& me) {
-            for (const int flags : {int{MSG_OOB}, int{MSG_ERRQUEUE}, MSG_OOB | MSG_PEEK})
-                for (const receiver by : all_receivers)
-                    if (takes_flags(by)) me.receive(by, e.a, 10, flags);
-            if (c == channel::udp) return;
-            me.send(sender::send, e.b, "abc", MSG_OOB);
-            me.receive(receiver::recv, e.a, 10, MSG_OOB | MSG_PEEK);
-            me.receive(receiver::recv, e.a, 10, MSG_OOB);
-            for (int i = 0; i != 2; ++i) me.receive(receiver::recv, e.a, 10, MSG_DONTWAIT);
-        });
-    }
-}
-
 // Urgent data of one byte does not use up what came before it.
 void urgent_data_first(stage& s) {
     const ends e = s.open(channel::tcp);
@@ -239,29 +200,6 @@ void urgent_data_first(stage& s) {
     });
 }
 
-void below_the_low_water_mark(stage& s) {
-    for (const channel c : {channel::tcp, channel::pair}) {
-        const ends e = s.open(c);
-        const int mark = 6;
-        must("SO_RCVLOWAT", ::setsockopt(e.a, SOL_SOCKET, SO_RCVLOWAT, &mark, sizeof mark));
-        const std::string name = name_of(c);
-        s.add(name, [=](actor& me) {
-            me.receive(receiver::recv, e.a, 4);
-            for (const receiver by : all_receivers) me.receive(by, e.a, 10);
-        });
-        s.add(name + " writer", [=](actor& me) {
-            me.until_blocked(name);
-            must("write", ::write(e.b, "abcd", 4));
-            for (std::size_t i = 0; i != std::size(all_receivers); ++i) {
-                me.until_blocked(name);
-                must("write", ::write(e.b, "efgh", 4));
-                if (c != channel::tcp) me.until_drained(e.a);
-                must("write", ::write(e.b, "ijkl", 4));
-            }
-        });
-    }
-}
-
 const named_scenario scenarios[] = {
     {"of_no_descriptor", of_no_descriptor},
     {"of_a_closed_descriptor", of_a_closed_descriptor},
@@ -269,14 +207,11 @@ const named_scenario scenarios[] = {
     {"of_what_is_not_connected", of_what_is_not_connected},
     {"of_a_stream_with_an_address", of_a_stream_with_an_address},
     {"of_no_bytes", of_no_bytes},
-    {"with_bad_counts", with_bad_counts},
     {"into_a_bad_buffer", into_a_bad_buffer},
     {"from_a_bad_buffer", from_a_bad_buffer},
     {"with_no_message", with_no_message},
     {"for_a_bad_address", for_a_bad_address},
-    {"with_special_flags", with_special_flags},
     {"urgent_data_first", urgent_data_first},
-    {"below_the_low_water_mark", below_the_low_water_mark},
 };
 
 class a_call : public ::testing::TestWithParam<named_scenario> {};

@@ -158,16 +158,6 @@ void waits_for_what_is_under_way(stage& s) {
     });
 }
 
-void is_woken_by_a_shutdown(stage& s) {
-    const full_listener to(s, AF_INET);
-    const int fd = open_socket(s, AF_INET);
-    s.add("caller", [=](actor& me) { connect_once(me, fd, to.at); });
-    s.add("other", [=](actor& me) {
-        me.until_blocked("caller");
-        me.call("shutdown", [=] { return ::shutdown(fd, SHUT_RDWR); });
-    });
-}
-
 void is_refused_when_the_listener_goes(stage& s) {
     const full_listener to(s, AF_UNIX);
     const int fd = open_socket(s, AF_UNIX);
@@ -227,7 +217,6 @@ const named_scenario scenarios[] = {
     {"waits_for_room_in_a_local_listener", waits_for_room_in_a_local_listener},
     {"does_not_wait_for_room_when_non_blocking", does_not_wait_for_room_when_non_blocking},
     {"waits_for_what_is_under_way", waits_for_what_is_under_way},
-    {"is_woken_by_a_shutdown", is_woken_by_a_shutdown},
     {"is_refused_when_the_listener_goes", is_refused_when_the_listener_goes},
     {"changes_a_datagram_sockets_peer", changes_a_datagram_sockets_peer},
     {"refuses_bad_arguments", refuses_bad_arguments},

@@ -176,18 +176,6 @@ void refuses_what_goes_nowhere(stage& s) {
     }
 }
 
-void sends_nothing_as_a_datagram(stage& s) {
-    for (const channel c : {channel::udp, channel::unix_datagram}) {
-        const ends e = s.open(c);
-        s.add(name_of(c), [=](actor& me) {
-            for (const sender by : all_senders) {
-                me.send(by, e.b, "");
-                me.receive(receiver::recv, e.a, 10);
-            }
-        });
-    }
-}
-
 const named_scenario scenarios[] = {
     {"waits_for_room_at_its_peer", waits_for_room_at_its_peer},
     {"waits_for_room_at_whom_it_is_sent_to", waits_for_room_at_whom_it_is_sent_to},
@@ -198,7 +186,6 @@ const named_scenario scenarios[] = {
     {"cuts_the_senders_address", cuts_the_senders_address},
     {"refuses_what_is_too_long", refuses_what_is_too_long},
     {"refuses_what_goes_nowhere", refuses_what_goes_nowhere},
-    {"sends_nothing_as_a_datagram", sends_nothing_as_a_datagram},
 };
 
 class datagrams : public ::testing::TestWithParam<named_scenario> {};

@@ -4,6 +4,8 @@
 #include <sys/wait.h>
 
 #include <chrono>
+#include <csignal>
+#include <cstdlib>
 #include <memory>
 #include <vector>
 
@@ -136,13 +138,13 @@ struct starved_server {
         ramie::run([=] {
             stream_server echoing("127.0.0.1:0", &echo, {.pool = 1000});
             echoing.start();
-            const std::uint16_t port = echoing.endpoint().port();
-            if (::write(port_pipe, &port, sizeof port) < 0) std::_Exit(1);
+            const std::uint16_t chosen = echoing.endpoint().port();
+            if (::write(port_pipe, &chosen, sizeof chosen) < 0) std::_Exit(1);
             outcome seen;
             wait_until([&] { return echoing.stats().shortages == 1; });
             const auto start = std::chrono::steady_clock::now();
             const int before = calls().accept4;
-            // Ten pauses: 5 + 10 + ... + 640 + 640 + 640 ms.
+            // Nine pauses: 5 + 10 + ... + 640 + 640 ms.
             wait_until_slowly([&] { return echoing.stats().shortages == 10; });
             seen.elapsed = std::chrono::steady_clock::now() - start;
             seen.accepts = calls().accept4 - before;

@@ -1,9 +1,9 @@
 #include "ramie/net/stream.hpp"
 
+#include <fcntl.h>
+
 #include <algorithm>
 #include <vector>
-
-#include <fcntl.h>
 
 #include "loopback.hpp"
 #include "ramie/testing.hpp"
