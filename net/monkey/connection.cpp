@@ -40,7 +40,7 @@ int finish_connect(int fd, const sockaddr* address, socklen_t length, descriptor
     for (;;) {
         d->clear(direction::write);
         const wake reason =
-            judge(wait_descriptor(*d, fd, direction::write, until, false), fd, generation);
+            judge(wait_descriptor(*d, fd, direction::write, until, false), *d, generation);
         if (reason != wake::granted && reason != wake::timed_out) return -1;
         const int result = try_connect(fd, address, length);
         if (result == 0 || errno != EALREADY) return result;

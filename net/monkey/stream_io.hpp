@@ -120,11 +120,13 @@ ssize_t transfer_all(int fd, direction dir, descriptor_facts& facts, deadline un
 template <class Attempt>
 ssize_t retry(int fd, deadline until, Attempt attempt) noexcept {
     using namespace std::chrono_literals;
-    const std::uint32_t generation = facts_of(fd)->generation.load(std::memory_order_relaxed);
+    const descriptor* const d = descriptor_of(fd);
+    if (d == nullptr) return -1;
+    const std::uint32_t generation = d->generation;
     for (auto pause = 100us;; pause = std::min(pause * 2, 20'000us)) {
         const ssize_t n = attempt();
         if (n >= 0 || errno != EAGAIN || until.expired()) return n;
-        const wake reason = judge(sleep_on_fiber(pause), fd, generation);
+        const wake reason = judge(sleep_on_fiber(pause), *d, generation);
         if (reason == wake::closed || reason == wake::interrupted) return -1;
     }
 }

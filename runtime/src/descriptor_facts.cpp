@@ -13,7 +13,7 @@ constexpr std::size_t level_size = 4096;
 std::atomic<descriptor_facts*> chunks[level_size];
 std::atomic<std::uint16_t> forks{0};
 
-descriptor_facts* make_chunk(std::atomic<descriptor_facts*>& place) noexcept {
+[[gnu::noinline]] descriptor_facts* make_chunk(std::atomic<descriptor_facts*>& place) noexcept {
     // Zero pages from the kernel: untouched entries cost nothing.
     void* fresh = std::calloc(level_size, sizeof(descriptor_facts));
     auto* made = static_cast<descriptor_facts*>(fresh);

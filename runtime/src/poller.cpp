@@ -84,9 +84,10 @@ void poller::dispatch(const epoll_event& event) noexcept {
     if (event.data.u64 == wake_tag) return;  // the mailbox is emptied by the loop
     const auto fd = static_cast<int>(event.data.u64 & 0xffffffffU);
     const auto generation = static_cast<std::uint32_t>(event.data.u64 >> 32);
-    descriptor* d = find(fd);
+    descriptor* const d = &chunks_[static_cast<std::uint32_t>(fd) / chunk_size]
+                               ->entries[static_cast<std::uint32_t>(fd) % chunk_size];
     // An event of a file that has lost this number.
-    if (d == nullptr || d->generation != generation) return;
+    if (d->generation != generation) return;
 
     constexpr std::uint32_t end_events = EPOLLRDHUP | EPOLLHUP | EPOLLERR | EPOLLPRI;
     if ((event.events & end_events) != 0) d->ended = true;
@@ -100,7 +101,7 @@ void poller::dispatch(const epoll_event& event) noexcept {
     }
 }
 
-descriptor* poller::find(int fd) noexcept {
+descriptor* poller::find_slowly(int fd) noexcept {
     const descriptor_facts* facts = facts_of(fd);
     if (facts == nullptr) {
         errno = EBADF;
@@ -110,7 +111,9 @@ descriptor* poller::find(int fd) noexcept {
     if (index >= chunks_.size() || !chunks_[index]) [[unlikely]] {
         try {
             if (index >= chunks_.size()) chunks_.resize(index + 1);
+            descriptor_facts* first = facts_of(static_cast<int>(index * chunk_size));
             chunks_[index] = std::make_unique<chunk>();
+            for (descriptor& each : chunks_[index]->entries) each.facts = first++;
         } catch (const std::bad_alloc&) {
             errno = ENOMEM;
             return nullptr;
@@ -133,9 +136,8 @@ void poller::reset(descriptor& d, int fd, std::uint32_t generation) noexcept {
     d.writers.wake_all(wake::closed);
 }
 
-bool poller::watch(descriptor& d, int fd, direction dir) noexcept {
+bool poller::register_interest(descriptor& d, int fd, direction dir) noexcept {
     const unsigned bit = static_cast<unsigned>(dir);
-    if ((d.interest & bit) != 0) return true;
     const unsigned wanted = d.interest | bit;
     epoll_event event = registration(fd, d.generation, wanted);
     const int first = d.interest == 0 ? EPOLL_CTL_ADD : EPOLL_CTL_MOD;

@@ -26,10 +26,20 @@ class poller {
     void poll(std::int64_t timeout_ns) noexcept;
 
     // The record of `fd`, reset if the number was closed or opened since; null with errno.
-    descriptor* find(int fd) noexcept;
+    descriptor* find(int fd) noexcept {
+        const auto index = static_cast<std::size_t>(fd) / chunk_size;
+        if (index < chunks_.size() && chunks_[index]) [[likely]] {
+            descriptor& d = chunks_[index]->entries[static_cast<std::size_t>(fd) % chunk_size];
+            if (d.generation == d.facts->generation.load(std::memory_order_relaxed)) [[likely]]
+                return &d;
+        }
+        return find_slowly(fd);
+    }
 
     // See the functions of the same names in descriptors.hpp.
-    bool watch(descriptor&, int fd, direction) noexcept;
+    bool watch(descriptor& d, int fd, direction dir) noexcept {
+        return (d.interest & static_cast<unsigned>(dir)) != 0 || register_interest(d, fd, dir);
+    }
     void forget(int fd) noexcept;
 
     // False when `fd` is another file than the one that was watched: closed and reused unseen.
@@ -45,6 +55,8 @@ class poller {
         descriptor entries[chunk_size];
     };
 
+    [[gnu::noinline]] descriptor* find_slowly(int fd) noexcept;
+    bool register_interest(descriptor&, int fd, direction) noexcept;
     void dispatch(const epoll_event&) noexcept;
     static void reset(descriptor&, int fd, std::uint32_t generation) noexcept;
 

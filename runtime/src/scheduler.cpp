@@ -115,14 +115,6 @@ wake scheduler::park(const wait_point& point, deadline until) noexcept {
     return self.wake_reason;
 }
 
-bool scheduler::grant(fiber_core& f, wake reason) noexcept {
-    if (f.state != fiber_state::parked) return false;
-    f.state = fiber_state::ready;
-    f.wake_reason = reason;
-    ready_.push(f);
-    return true;
-}
-
 void scheduler::interrupt(fiber_core& f, detail::interrupt& i) noexcept {
     f.interrupts.push_back(i);
     if (!f.shielded) grant(f, wake::interrupted);

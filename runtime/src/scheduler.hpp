@@ -161,6 +161,14 @@ class scheduler {
     std::uint64_t switches_ = 0;
 };
 
+inline bool scheduler::grant(fiber_core& f, wake reason) noexcept {
+    if (f.state != fiber_state::parked) return false;
+    f.state = fiber_state::ready;
+    f.wake_reason = reason;
+    ready_.push(f);
+    return true;
+}
+
 // Throws std::logic_error when the caller runs on the loop itself, where nothing may wait.
 [[noreturn]] void refuse_to_block_loop(const char* call);
 inline void require_fiber(const scheduler& s, const char* call) {

@@ -52,6 +52,7 @@ void bump_fork_epoch() noexcept;
 struct descriptor {
     wait_queue readers;
     wait_queue writers;
+    descriptor_facts* facts = nullptr;
     std::uint32_t generation = 0;
     std::uint8_t ready = 3;     // a set of directions
     std::uint8_t interest = 0;  // directions that the reactor was told of

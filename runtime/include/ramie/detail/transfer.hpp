@@ -43,10 +43,10 @@ inline wake give_way() noexcept {
 }
 
 // What a suspension that ended with `reason` means for a transfer; sets errno unless it is granted.
-inline wake judge(wake reason, int fd, std::uint32_t generation) noexcept {
+inline wake judge(wake reason, const descriptor& d, std::uint32_t generation) noexcept {
     // Closed after the wake-up, before this fiber ran: the number may be another file by now.
     if (reason != wake::closed &&
-        facts_of(fd)->generation.load(std::memory_order_relaxed) != generation) {
+        d.facts->generation.load(std::memory_order_relaxed) != generation) {
         errno = EBADF;
         return wake::closed;
     }
@@ -69,7 +69,7 @@ transferred transfer(int fd, direction dir, std::size_t wanted, deadline until,
     const std::uint32_t generation = d->generation;
     wake reason = wake::granted;
     if (++transfers_in_turn > transfers_per_turn) [[unlikely]]
-        reason = judge(give_way(), fd, generation);
+        reason = judge(give_way(), *d, generation);
     while (reason == wake::granted || reason == wake::timed_out) {
         // At the deadline the kernel is asked once more: its event may not be collected yet.
         if (d->may_be_ready(dir) || reason == wake::timed_out) {
@@ -86,7 +86,7 @@ transferred transfer(int fd, direction dir, std::size_t wanted, deadline until,
             if (reason == wake::timed_out) break;
         }
         transfers_in_turn = 0;
-        reason = judge(wait_descriptor(*d, fd, dir, until, true), fd, generation);
+        reason = judge(wait_descriptor(*d, fd, dir, until, true), *d, generation);
     }
     return {-1, reason};
 }
