@@ -66,7 +66,7 @@ poller::~poller() { syscall(SYS_close, epoll_fd_); }
 
 void poller::poll(std::int64_t timeout_ns) noexcept {
     // As many as fit in a few cache lines' worth of work; what is left comes with the next poll.
-    std::array<epoll_event, 256> events;
+    std::array<epoll_event, 512> events;
     ++polls_;
     const int n = wait_for_events(epoll_fd_, events.data(), static_cast<int>(events.size()), timeout_ns);
     for (int i = 0; i < n; ++i) {

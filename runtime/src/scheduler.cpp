@@ -17,8 +17,8 @@ constexpr std::int64_t forever = std::numeric_limits<std::int64_t>::max();
 
 // The reactor is asked at least this often while fibers are ready, so that a yield loop starves
 // neither I/O nor timers. The clock is looked at less often still than that costs anything.
-constexpr std::int64_t poll_interval = 1'000'000;
-constexpr std::uint32_t switches_per_poll = 1024;
+constexpr std::int64_t poll_interval = 4'000'000;
+constexpr std::uint32_t switches_per_poll = 4096;
 constexpr std::uint32_t switches_per_look = 64;
 
 std::int64_t monotonic_now() noexcept {
