@@ -5,9 +5,7 @@
 
 namespace ramie {
 
-boost::asio::io_context& this_io_context() {
-    return detail::scheduler::get().asio().context();
-}
+boost::asio::io_context& this_io_context() { return detail::scheduler::get().asio().context(); }
 
 namespace detail {
 

@@ -19,10 +19,9 @@ bool async_state::wait(deadline until) {
         throw std::logic_error("ramie: an async_result is awaited on the thread that made it");
     const auto keep = shared_from_this();
     while (!ready()) {
-        const wake reason = waiters_.wait({.what = "an async_result",
-                                           .object = this,
-                                           .ended_by = outside::another_thread},
-                                          until);
+        const wake reason = waiters_.wait(
+            {.what = "an async_result", .object = this, .ended_by = outside::another_thread},
+            until);
         if (reason == wake::interrupted) raise_interrupt();
         if (reason == wake::timed_out) return ready();
     }

@@ -65,10 +65,10 @@ long shadow_stack_status() noexcept {
 void refuse_shadow_stack(long status) {
     constexpr long shadow_stack_enabled = 1;
     if (status <= 0 || (status & shadow_stack_enabled) == 0) return;
-    throw std::system_error(
-        ENOTSUP, std::generic_category(),
-        "ramie: a shadow stack (Intel CET) is active on this thread, and Boost.Context cannot switch "
-        "it; run with GLIBC_TUNABLES=glibc.cpu.x86_shstk=off");
+    throw std::system_error(ENOTSUP, std::generic_category(),
+                            "ramie: a shadow stack (Intel CET) is active on this thread, and "
+                            "Boost.Context cannot switch "
+                            "it; run with GLIBC_TUNABLES=glibc.cpu.x86_shstk=off");
 }
 
 }  // namespace ramie::detail

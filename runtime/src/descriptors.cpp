@@ -14,9 +14,7 @@ namespace ramie::detail {
 
 namespace {
 
-const char* name_of(direction d) noexcept {
-    return d == direction::read ? "reading" : "writing";
-}
+const char* name_of(direction d) noexcept { return d == direction::read ? "reading" : "writing"; }
 
 // The other schedulers' threads look at the number again and wake who waits for the old file.
 void wake_other_schedulers(int fd) noexcept {
@@ -83,9 +81,12 @@ bool wait_fd(int fd, direction dir, deadline until) {
         }
         if (d == nullptr) fail(errno);
         switch (wait_descriptor(*d, fd, dir, until, false)) {
-            case wake::granted: break;
-            case wake::timed_out: return false;
-            case wake::interrupted: raise_interrupt();
+            case wake::granted:
+                break;
+            case wake::timed_out:
+                return false;
+            case wake::interrupted:
+                raise_interrupt();
             case wake::closed:
                 if (errno == EPERM) return true;
                 fail(errno);

@@ -127,9 +127,8 @@ void scheduler::declare_deadlock() noexcept {
         return;
     }
     main_request_.unlink();
-    throw_in_main(std::make_exception_ptr(
-        deadlock_error("ramie: deadlock: every fiber waits and nothing can wake one\n" +
-                       describe_fibers())));
+    throw_in_main(std::make_exception_ptr(deadlock_error(
+        "ramie: deadlock: every fiber waits and nothing can wake one\n" + describe_fibers())));
     // Even behind a shield: nothing else will ever happen.
     grant(*main_, wake::interrupted);
 }

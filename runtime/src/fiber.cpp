@@ -14,8 +14,8 @@ namespace ramie {
 using detail::fiber_core;
 using detail::fiber_state;
 using detail::scheduler;
-using detail::wake;
 using detail::wait_point;
+using detail::wake;
 
 namespace {
 

@@ -68,11 +68,13 @@ void poller::poll(std::int64_t timeout_ns) noexcept {
     // As many as fit in a few cache lines' worth of work; what is left comes with the next poll.
     std::array<epoll_event, 512> events;
     ++polls_;
-    const int n = wait_for_events(epoll_fd_, events.data(), static_cast<int>(events.size()), timeout_ns);
+    const int n =
+        wait_for_events(epoll_fd_, events.data(), static_cast<int>(events.size()), timeout_ns);
     for (int i = 0; i < n; ++i) {
         constexpr int ahead = 4;
         if (i + ahead < n) {
-            const auto later = static_cast<std::uint32_t>(events[static_cast<std::size_t>(i + ahead)].data.u64);
+            const auto later =
+                static_cast<std::uint32_t>(events[static_cast<std::size_t>(i + ahead)].data.u64);
             if (later / chunk_size < chunks_.size() && chunks_[later / chunk_size])
                 __builtin_prefetch(&chunks_[later / chunk_size]->entries[later % chunk_size]);
         }
@@ -144,8 +146,7 @@ bool poller::register_interest(descriptor& d, int fd, direction dir) noexcept {
     if (epoll_ctl(epoll_fd_, first, fd, &event) != 0) {
         // The number was closed and reused unseen, or this file is registered under it already.
         const int second = first == EPOLL_CTL_MOD ? EPOLL_CTL_ADD : EPOLL_CTL_MOD;
-        if ((errno != ENOENT && errno != EEXIST) ||
-            epoll_ctl(epoll_fd_, second, fd, &event) != 0)
+        if ((errno != ENOENT && errno != EEXIST) || epoll_ctl(epoll_fd_, second, fd, &event) != 0)
             return false;
     }
     if (d.interest == 0) facts_of(fd)->watchers.fetch_add(1);

@@ -85,7 +85,8 @@ class scheduler {
         for (fiber_core& each : all_) f(each);
     }
 
-    // Kills every fiber that is left and waits for their ends until `until`; false when some remain.
+    // Kills every fiber that is left and waits for their ends until `until`; false when some
+    // remain.
     bool shut_down(deadline until) noexcept;
     bool running = false;  // inside run()
 

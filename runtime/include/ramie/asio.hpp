@@ -99,8 +99,8 @@ class boost::asio::async_result<ramie::use_fiber_t, void(Args...)> {
   public:
     template <class Initiation, class... InitArgs>
     static auto initiate(Initiation&& initiation, ramie::use_fiber_t, InitArgs&&... init_args) {
-        auto values = ramie::detail::run_operation<Args...>(
-            std::forward<Initiation>(initiation), std::forward<InitArgs>(init_args)...);
+        auto values = ramie::detail::run_operation<Args...>(std::forward<Initiation>(initiation),
+                                                            std::forward<InitArgs>(init_args)...);
         if constexpr (sizeof...(Args) == 0) {
             return;
         } else if constexpr (ramie::detail::starts_with_error<std::decay_t<Args>...>) {

@@ -17,7 +17,6 @@
 #include "ramie/deadline.hpp"
 #include "ramie/detail/wait_queue.hpp"
 
-
 namespace ramie {
 namespace detail {
 

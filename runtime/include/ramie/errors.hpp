@@ -2,10 +2,12 @@
 //
 //     try { worker.get(); }
 //     catch (const ramie::timeout_expired& e) { log(e.what()); }   // also a std::system_error
-//     catch (const std::system_error& e) { log(e.what()); }        // the call, the peer, the reason
+//     catch (const std::system_error& e) { log(e.what()); }        // the call, the peer, the
+//     reason
 //
 // Every one but fiber_exit and system_exit derives from std::system_error. Those two derive from
-// nothing, so that a `catch (const std::exception&)` in the middle of a program cannot swallow them.
+// nothing, so that a `catch (const std::exception&)` in the middle of a program cannot swallow
+// them.
 #pragma once
 
 #include <stdexcept>

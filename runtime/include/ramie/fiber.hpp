@@ -119,7 +119,7 @@ class fiber : public fiber_base {
 // it is appended to the ready queue. Throws std::system_error (ENOMEM) when no stack can be had.
 // Never suspends.
 template <class F, class... Args>
-    requires std::is_invocable_v<std::decay_t<F>, std::decay_t<Args>...>
+requires std::is_invocable_v<std::decay_t<F>, std::decay_t<Args>...>
 auto spawn(fiber_options options, F&& f, Args&&... args) {
     detail::task_place place{};
     auto* core = detail::make_task(std::move(options.name), options.stack_size, place,
@@ -130,7 +130,7 @@ auto spawn(fiber_options options, F&& f, Args&&... args) {
 }
 
 template <class F, class... Args>
-    requires std::is_invocable_v<std::decay_t<F>, std::decay_t<Args>...>
+requires std::is_invocable_v<std::decay_t<F>, std::decay_t<Args>...>
 auto spawn(F&& f, Args&&... args) {
     return spawn(fiber_options{}, std::forward<F>(f), std::forward<Args>(args)...);
 }
@@ -138,11 +138,10 @@ auto spawn(F&& f, Args&&... args) {
 // The same, but the fiber becomes ready only at `start` (a duration or a time point). Until then a
 // kill ends it at once. Never suspends.
 template <class F, class... Args>
-    requires std::is_invocable_v<std::decay_t<F>, std::decay_t<Args>...>
+requires std::is_invocable_v<std::decay_t<F>, std::decay_t<Args>...>
 auto spawn_later(deadline start, F&& f, Args&&... args) {
     detail::task_place place{};
-    auto* core =
-        detail::make_task({}, 0, place, std::forward<F>(f), std::forward<Args>(args)...);
+    auto* core = detail::make_task({}, 0, place, std::forward<F>(f), std::forward<Args>(args)...);
     fiber<detail::task_result<F, Args...>> handle(core);
     detail::start_fiber(*core, place, start.nanoseconds());
     return handle;
@@ -150,7 +149,8 @@ auto spawn_later(deadline start, F&& f, Args&&... args) {
 
 namespace this_fiber {
 
-// Lets every other ready fiber run first. A kill or timeout is thrown here. Suspends the calling fiber.
+// Lets every other ready fiber run first. A kill or timeout is thrown here. Suspends the calling
+// fiber.
 void yield();
 
 // Returns at `until`, never earlier; zero or less is a yield. Suspends the calling fiber.

@@ -31,7 +31,7 @@ std::vector<fiber_base> handles_of(const Range& fibers) {
 
 template <class Range>
 concept fiber_range = std::ranges::input_range<const Range> &&
-                      std::derived_from<std::ranges::range_value_t<const Range>, fiber_base>;
+    std::derived_from<std::ranges::range_value_t<const Range>, fiber_base>;
 
 // Waits for the end of all; true when all have ended, false at the deadline. With
 // on_error::rethrow it throws the first failure in time, at once. Suspends the calling fiber.

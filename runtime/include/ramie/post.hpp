@@ -3,7 +3,8 @@
 //     auto here = ramie::this_scheduler();
 //     std::thread([here] { here.post([] { ramie::spawn(on_news); }); }).detach();
 //
-// While a handle exists, the scheduler waits for what may be posted instead of reporting a deadlock.
+// While a handle exists, the scheduler waits for what may be posted instead of reporting a
+// deadlock.
 #pragma once
 
 #include <functional>

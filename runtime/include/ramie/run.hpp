@@ -33,7 +33,7 @@ int run_main(const std::function<int()>& main, const run_options&);
 // unwound. An exception that leaves `main` is rethrown after that. Throws std::logic_error when
 // called inside another run() of this thread. Suspends the calling fiber.
 template <class F>
-    requires std::is_invocable_v<F>
+requires std::is_invocable_v<F>
 int run(F&& main, run_options options = {}) {
     return detail::run_main(
         [&main]() -> int {
@@ -50,7 +50,6 @@ int run(F&& main, run_options options = {}) {
 // What to do with an exception that left a fiber nobody joined, a link, or a function posted to the
 // loop. The default writes one line to stderr. Process-wide; an empty function restores the
 // default; what `f` itself throws is reported the default way. Callable from any thread.
-void on_unhandled_exception(
-    std::function<void(const std::string& where, std::exception_ptr)> f);
+void on_unhandled_exception(std::function<void(const std::string& where, std::exception_ptr)> f);
 
 }  // namespace ramie

@@ -27,14 +27,14 @@ struct descriptor_facts {
     std::atomic<std::uint32_t> generation;  // counts the closes and openings seen
     std::atomic<std::uint16_t> watchers;    // schedulers whose reactor was told of it
     std::atomic<descriptor_kind> kind;
-    std::atomic<bool> blocking_known;        // the owner's mode is known to be blocking...
-    std::atomic<std::uint16_t> fork_epoch;   // ...as long as no fork could have shared it since
-    std::atomic<bool> made_nonblocking;      // by us, for its owner's blocking calls
+    std::atomic<bool> blocking_known;       // the owner's mode is known to be blocking...
+    std::atomic<std::uint16_t> fork_epoch;  // ...as long as no fork could have shared it since
+    std::atomic<bool> made_nonblocking;     // by us, for its owner's blocking calls
     std::atomic<std::int64_t> receive_timeout_ns;  // SO_RCVTIMEO and SO_SNDTIMEO; 0: none
     std::atomic<std::int64_t> send_timeout_ns;
     std::atomic<bool> timeouts_known;
-    std::atomic<bool> timeouts_untouched;    // never set since it was made
-    std::atomic<bool> short_read_counts;     // false: urgent data, kernel TLS: do not conclude
+    std::atomic<bool> timeouts_untouched;  // never set since it was made
+    std::atomic<bool> short_read_counts;   // false: urgent data, kernel TLS: do not conclude
 };
 
 // Null for a number below 0 or beyond every limit. Callable from any thread.
@@ -61,7 +61,9 @@ struct descriptor {
     [[nodiscard]] bool may_be_ready(direction d) const noexcept {
         return (ready & static_cast<std::uint8_t>(d)) != 0;
     }
-    void clear(direction d) noexcept { ready &= static_cast<std::uint8_t>(~static_cast<unsigned>(d)); }
+    void clear(direction d) noexcept {
+        ready &= static_cast<std::uint8_t>(~static_cast<unsigned>(d));
+    }
     wait_queue& waiting(direction d) noexcept { return d == direction::read ? readers : writers; }
 };
 

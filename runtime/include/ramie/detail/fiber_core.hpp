@@ -96,12 +96,12 @@ struct fiber_core : boost::intrusive::list_base_hook<>, timer_node {
     context_state context;
     fiber_state state = fiber_state::created;
     wake wake_reason = wake::granted;
-    std::uint8_t shields = 0;  // while not 0, interrupts stay pending
-    bool shielded = false;     // parked behind a shield, or in a destructor during unwinding,
-                               // where a throw would terminate
-    bool exited = false;    // ended by fiber_exit
-    bool observed = false;  // somebody joined it or asked for the exception
-    bool buried = false;    // the scheduler has dropped its reference
+    std::uint8_t shields = 0;      // while not 0, interrupts stay pending
+    bool shielded = false;         // parked behind a shield, or in a destructor during unwinding,
+                                   // where a throw would terminate
+    bool exited = false;           // ended by fiber_exit
+    bool observed = false;         // somebody joined it or asked for the exception
+    bool buried = false;           // the scheduler has dropped its reference
     std::uint32_t references = 1;  // one is the scheduler's own, dropped when the fiber is buried
     scheduler* owner = nullptr;
     const wait_point* waiting = nullptr;
