@@ -126,10 +126,13 @@ void scheduler::declare_deadlock() noexcept {
         last_end_.wake_all(wake::closed);
         return;
     }
+    const std::string report =
+        "ramie: deadlock: every fiber waits and nothing can wake one\n" + describe_fibers();
     main_request_.unlink();
-    throw_in_main(std::make_exception_ptr(deadlock_error(
-        "ramie: deadlock: every fiber waits and nothing can wake one\n" + describe_fibers())));
-    // Even behind a shield: nothing else will ever happen.
+    throw_in_main(std::make_exception_ptr(deadlock_error(report)));
+    // Even behind a shield: nothing else will ever happen. Thrown out of a destructor it ends the
+    // process, and not every compiler's terminate() would say with what.
+    if (main_->shielded) write_to_stderr(report);
     grant(*main_, wake::interrupted);
 }
 

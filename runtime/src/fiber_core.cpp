@@ -61,8 +61,9 @@ void release(fiber_core& f) noexcept {
     // The last handle is gone, though the scheduler may not have buried the fiber yet.
     if (f.state == fiber_state::finished) report_unobserved(f);
     if (left != 0) return;
-    destroy_context(f);
     stack_pool* const pool = f.pool;
+    // The main fiber's context is the thread's own.
+    if (pool != nullptr) destroy_context(f);
     const stack_span stack{f.stack_base, f.stack_top, f.stack_guard, f.stack_slot};
     f.ops->destroy(f);
     if (pool != nullptr) pool->release(stack);
