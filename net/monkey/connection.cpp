@@ -121,6 +121,7 @@ void note_option(int fd, int level, int name) noexcept {
     // From now on a short read may end at a record or below a mark, with more behind it.
     if ((level == IPPROTO_TCP && name == TCP_ULP) || (level == SOL_SOCKET && name == SO_RCVLOWAT))
         facts->short_read_counts = false;
+    facts->simple = 0;
 }
 
 }  // namespace ramie::monkey::detail

@@ -57,6 +57,17 @@ bool wants_nonblocking(int fd, descriptor_facts& facts) noexcept {
     return flags >= 0 && (flags & O_NONBLOCK) != 0;
 }
 
+// The bit is set before the facts are looked at, and whoever changes one clears the bit after:
+// whatever the order, a change is not missed.
+void learn_simple(direction dir, descriptor_facts& facts) noexcept {
+    const auto bit = static_cast<std::uint8_t>(dir);
+    facts.simple.fetch_or(bit);
+    const auto& timeout = dir == direction::read ? facts.receive_timeout_ns : facts.send_timeout_ns;
+    const bool is_simple = facts.kind == descriptor_kind::tcp && is_known_blocking(facts) &&
+                           facts.timeouts_known && timeout == 0 && facts.short_read_counts;
+    if (!is_simple) facts.simple.fetch_and(static_cast<std::uint8_t>(~bit));
+}
+
 deadline timeout_of(int fd, direction dir, descriptor_facts& facts) noexcept {
     if (!facts.timeouts_known.load(std::memory_order_relaxed)) {
         const int saved = errno;
@@ -81,7 +92,10 @@ void note_created(int fd, descriptor_kind kind, int flags) noexcept {
 }
 
 void note_shared(int fd) noexcept {
-    if (descriptor_facts* facts = facts_of(fd)) facts->blocking_known = false;
+    descriptor_facts* const facts = facts_of(fd);
+    if (facts == nullptr) return;
+    facts->blocking_known = false;
+    facts->simple = 0;
 }
 
 void note_mode_set(int fd) noexcept {

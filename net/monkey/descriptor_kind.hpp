@@ -21,6 +21,9 @@ inline bool is_known_blocking(const descriptor_facts& facts) noexcept {
 // True when the owner set O_NONBLOCK.
 bool wants_nonblocking(int fd, descriptor_facts&) noexcept;
 
+// Finds out whether calls in this direction may take the short way, see simple.hpp.
+void learn_simple(direction, descriptor_facts&) noexcept;
+
 // By SO_RCVTIMEO or SO_SNDTIMEO, from now.
 deadline timeout_of(int fd, direction, descriptor_facts&) noexcept;
 

@@ -15,6 +15,8 @@ namespace ramie::monkey::detail {
 
 namespace {
 
+constexpr wait_kind in_poll{"poll()", outside::kernel};
+
 // The places of one fiber in the queues of many descriptors, both directions of each.
 class watch_list {
   public:
@@ -42,7 +44,7 @@ class watch_list {
         if (d == nullptr) return false;
         // A regular file that is not ready for what is asked never will be.
         if (!ramie::detail::watch(*d, fd, dir)) return errno == EPERM;
-        place.emplace(*current_fiber, true);
+        place.emplace(*current_fiber).on_wake = [](waiter&) noexcept { return false; };
         d->waiting(dir).enqueue(*place);
         return true;
     }
@@ -63,8 +65,7 @@ int poll_on_fiber(pollfd* fds, nfds_t count, int timeout_ms) noexcept {
         }
         watch_list places;
         if (!places.watch(fds, count)) return -1;
-        const wake reason =
-            park_fiber({.what = "poll()", .object = fds, .ended_by = outside::kernel}, until);
+        const wake reason = park_fiber(in_poll, fds, until);
         if (reason == wake::interrupted) {
             errno = wait_error(reason);
             return -1;

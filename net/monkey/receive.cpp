@@ -4,6 +4,7 @@
 
 #include <functional>
 
+#include "simple.hpp"
 #include "stream_io.hpp"
 
 namespace ramie::monkey::detail {
@@ -20,6 +21,15 @@ bool is_stream(int fd) noexcept {
     return real::getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &length) == 0 && type == SOCK_STREAM;
 }
 
+// `attempt(flags)`, the plain call, without waiting.
+template <class Attempt>
+ssize_t attempt_receive(int fd, int flags, Attempt attempt) noexcept {
+    const ssize_t n = attempt(flags | MSG_DONTWAIT);
+    if (n >= 0 || errno != EAGAIN || !is_shut_down(fd)) [[likely]]
+        return n;
+    return attempt(flags);
+}
+
 // A receive on a socket that may wait: `attempt(flags)` is the plain call.
 template <class Attempt>
 ssize_t receive_when_ready(int fd, std::size_t wanted, int flags, descriptor_facts& facts,
@@ -28,11 +38,7 @@ ssize_t receive_when_ready(int fd, std::size_t wanted, int flags, descriptor_fac
     const bool short_counts =
         facts.short_read_counts.load(std::memory_order_relaxed) && (flags & MSG_PEEK) == 0;
     return wait_for(fd, direction::read, facts, timeout_of(fd, direction::read, facts),
-                    short_counts ? wanted : 0, [&]() -> ssize_t {
-                        const ssize_t n = attempt(flags | MSG_DONTWAIT);
-                        if (n >= 0 || errno != EAGAIN || !is_shut_down(fd)) return n;
-                        return attempt(flags);
-                    });
+                    short_counts ? wanted : 0, [&] { return attempt_receive(fd, flags, attempt); });
 }
 
 bool brought_descriptors(const msghdr& m) noexcept {
@@ -127,6 +133,7 @@ ssize_t receive_on_fiber(int fd, std::size_t wanted, int flags, Plain plain,
             return (flags & MSG_PEEK) != 0 ? look_at_all(fd, m, flags, *facts)
                                            : receive_all(fd, m, flags, *facts);
         });
+    learn_simple(direction::read, *facts);
     return receive_when_ready(fd, wanted, flags, *facts, plain);
 }
 
@@ -135,9 +142,8 @@ ssize_t read_pipe(int fd, const iovec* parts, int count, descriptor_facts& facts
                     [&] { return try_read_parts(fd, parts, count); });
 }
 
-}  // namespace
-
-ssize_t receive(int fd, void* data, std::size_t size, int flags) noexcept {
+[[gnu::noinline]] ssize_t receive_the_long_way(int fd, void* data, std::size_t size,
+                                               int flags) noexcept {
     return receive_on_fiber(
         fd, size, flags, [=](int f) { return real::recv(fd, data, size, f); },
         [=](auto run) {
@@ -147,6 +153,16 @@ ssize_t receive(int fd, void* data, std::size_t size, int flags) noexcept {
             message.msg_iovlen = 1;
             return run(message);
         });
+}
+
+}  // namespace
+
+ssize_t receive(int fd, void* data, std::size_t size, int flags) noexcept {
+    descriptor* const d = simple_descriptor(fd, direction::read);
+    if (d == nullptr || flags != 0 || size == 0) return receive_the_long_way(fd, data, size, flags);
+    return transfer_simply(*d, fd, direction::read, size, [=] {
+        return attempt_receive(fd, 0, [=](int f) { return real::recv(fd, data, size, f); });
+    });
 }
 
 ssize_t receive_from(int fd, void* data, std::size_t size, int flags, sockaddr* from,
@@ -179,9 +195,7 @@ ssize_t read_bytes(int fd, void* data, std::size_t size) noexcept {
     descriptor_facts* facts = facts_of(fd);
     if (facts == nullptr || size == 0) return real::read(fd, data, size);
     const descriptor_kind kind = kind_of(fd, *facts);
-    if (is_socket(kind))
-        return receive_when_ready(fd, size, 0, *facts,
-                                  [=](int f) { return real::recv(fd, data, size, f); });
+    if (is_socket(kind)) return receive(fd, data, size, 0);
     if (kind != descriptor_kind::pipe) return real::read(fd, data, size);
     const iovec part{data, size};
     return read_pipe(fd, &part, 1, *facts);

@@ -1,6 +1,7 @@
 #include <limits.h>
 
 #include "receive.hpp"
+#include "simple.hpp"
 #include "stream_io.hpp"
 
 namespace ramie::monkey::detail {
@@ -38,6 +39,7 @@ ssize_t send_on_fiber(int fd, const iovec* parts, std::size_t count, int flags,
                       Attempt plain) noexcept {
     descriptor_facts* facts = facts_of(fd);
     if (must_not_wait(facts, fd, flags)) return plain(flags);
+    learn_simple(direction::write, *facts);
     part_cursor cursor(parts, count);
     const deadline until = timeout_of(fd, direction::write, *facts);
     const ssize_t n = send_when_ready(fd, cursor.left(), flags, *facts, until, plain);
@@ -80,11 +82,33 @@ ssize_t send_on_fiber_to(int fd, const void* address, const iovec* parts, std::s
     return retry(fd, timeout_of(fd, direction::write, *facts), attempt);
 }
 
+// `sent`: what went out already.
+[[gnu::noinline]] ssize_t send_simple_rest(descriptor& d, int fd, const void* data,
+                                           std::size_t size, int flags, ssize_t sent) noexcept {
+    const iovec part{const_cast<void*>(data), size};
+    part_cursor cursor(&part, 1);
+    cursor.advance(static_cast<std::size_t>(sent));
+    return send_rest(fd, cursor, sent, flags, *d.facts, deadline::never());
+}
+
+[[gnu::noinline]] ssize_t send_the_long_way(int fd, const void* data, std::size_t size,
+                                            int flags) noexcept {
+    const iovec part{const_cast<void*>(data), size};
+    return send_on_fiber(fd, &part, 1, flags, [=](int f) { return real::send(fd, data, size, f); });
+}
+
 }  // namespace
 
 ssize_t send_bytes(int fd, const void* data, std::size_t size, int flags) noexcept {
-    const iovec part{const_cast<void*>(data), size};
-    return send_on_fiber(fd, &part, 1, flags, [=](int f) { return real::send(fd, data, size, f); });
+    descriptor* const d = simple_descriptor(fd, direction::write);
+    if (d == nullptr || (flags & ~MSG_NOSIGNAL) != 0 || size == 0)
+        return send_the_long_way(fd, data, size, flags);
+    const ssize_t n = transfer_simply(*d, fd, direction::write, size, [=] {
+        return real::send(fd, data, size, flags | MSG_DONTWAIT);
+    });
+    if (n < 0 || static_cast<std::size_t>(n) == size) [[likely]]
+        return n;
+    return send_simple_rest(*d, fd, data, size, flags, n);
 }
 
 ssize_t send_to(int fd, const void* data, std::size_t size, int flags, const sockaddr* to,

@@ -10,9 +10,7 @@
 
 namespace ramie::monkey::detail {
 
-wake sleep_on_fiber(deadline until) noexcept {
-    return park_fiber({.what = "the end of a sleep"}, until);
-}
+wake sleep_on_fiber(deadline until) noexcept { return park_fiber(sleeping, nullptr, until); }
 
 namespace {
 

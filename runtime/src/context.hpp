@@ -79,18 +79,18 @@ inline fiber_core& jump(fiber_core& from, fiber_core& to, const thread_globals& 
     const exception_globals exceptions = *globals.exceptions;
     const int error_number = *globals.error_number;
 #if RAMIE_ASAN
-    __sanitizer_start_switch_fiber(dying ? nullptr : &from.context.asan_fake_stack,
-                                   to.context.asan_bottom, to.context.asan_size);
+    __sanitizer_start_switch_fiber(dying ? nullptr : &from.sanitizers.asan_fake_stack,
+                                   to.sanitizers.asan_bottom, to.sanitizers.asan_size);
 #endif
 #if RAMIE_TSAN
-    tell_tsan(to.context.tsan_fiber);
+    tell_tsan(to.sanitizers.tsan_fiber);
 #endif
-    const auto back = raw_jump(to.context.stack_pointer, &from);
+    const auto back = raw_jump(to.stack_pointer, &from);
 #if RAMIE_ASAN
-    __sanitizer_finish_switch_fiber(from.context.asan_fake_stack, nullptr, nullptr);
+    __sanitizer_finish_switch_fiber(from.sanitizers.asan_fake_stack, nullptr, nullptr);
 #endif
     auto& previous = *static_cast<fiber_core*>(back.data);
-    previous.context.stack_pointer = back.fctx;
+    previous.stack_pointer = back.fctx;
     *globals.exceptions = exceptions;
     *globals.error_number = error_number;
     return previous;
@@ -113,7 +113,7 @@ inline fiber_core& begin_context(boost::context::detail::transfer_t from,
     __sanitizer_finish_switch_fiber(nullptr, nullptr, nullptr);
 #endif
     auto& previous = *static_cast<fiber_core*>(from.data);
-    previous.context.stack_pointer = from.fctx;
+    previous.stack_pointer = from.fctx;
     *globals.exceptions = {nullptr, 0};
     *globals.error_number = 0;
     return previous;

@@ -8,13 +8,20 @@
 #include <system_error>
 
 #include "ramie/wait_fd.hpp"
-#include "scheduler.hpp"
+#include "switching.hpp"
 
 namespace ramie::detail {
 
 namespace {
 
-const char* name_of(direction d) noexcept { return d == direction::read ? "reading" : "writing"; }
+void describe_descriptor(const void* number, std::string& out) {
+    out += " of descriptor " + std::to_string(reinterpret_cast<std::intptr_t>(number));
+}
+
+constexpr wait_kind a_reading{"reading", outside::kernel, &describe_descriptor};
+constexpr wait_kind a_writing{"writing", outside::kernel, &describe_descriptor};
+
+constexpr bool only_watches(waiter&) noexcept { return false; }
 
 // The other schedulers' threads look at the number again and wake who waits for the old file.
 void wake_other_schedulers(int fd) noexcept {
@@ -26,7 +33,7 @@ void wake_other_schedulers(int fd) noexcept {
 
 }  // namespace
 
-descriptor* descriptor_of(int fd) noexcept { return current_scheduler->reactor().find(fd); }
+descriptor* find_descriptor(int fd) noexcept { return current_scheduler->reactor().find(fd); }
 
 bool watch(descriptor& d, int fd, direction dir) noexcept {
     return current_scheduler->reactor().watch(d, fd, dir);
@@ -36,10 +43,10 @@ wake wait_descriptor(descriptor& d, int fd, direction dir, deadline until,
                      bool consuming) noexcept {
     scheduler& mine = *current_scheduler;
     if (!mine.reactor().watch(d, fd, dir)) return wake::closed;
-    waiter self(mine.current(), !consuming);
-    d.waiting(dir).enqueue(self);
     const wake reason =
-        mine.park({.what = name_of(dir), .descriptor = fd, .ended_by = outside::kernel}, until);
+        mine.wait_here(d.waiting(dir), dir == direction::read ? a_reading : a_writing,
+                       reinterpret_cast<const void*>(std::intptr_t{fd}), until,
+                       consuming ? nullptr : &only_watches);
     if (reason == wake::closed) errno = EBADF;
     return reason;
 }

@@ -7,6 +7,12 @@ namespace ramie {
 using detail::scheduler;
 using detail::wake;
 
+namespace {
+
+constexpr detail::wait_kind an_event{"an event"};
+
+}  // namespace
+
 void event::set() noexcept {
     set_ = true;
     if (waiters_.wake_all() != 0) last_set_ = scheduler::find()->ready().mark();
@@ -19,7 +25,7 @@ bool event::wait(deadline until) {
         if (mine != nullptr && !mine->in_hub() && !mine->ready().passed(last_set_)) mine->yield();
         return true;
     }
-    const wake reason = waiters_.wait({.what = "an event", .object = this}, until);
+    const wake reason = waiters_.wait(an_event, this, until);
     if (reason == wake::interrupted) detail::raise_interrupt();
     return reason == wake::granted;
 }

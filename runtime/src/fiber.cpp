@@ -14,14 +14,15 @@ namespace ramie {
 using detail::fiber_core;
 using detail::fiber_state;
 using detail::scheduler;
-using detail::wait_point;
 using detail::wake;
 
 namespace {
 
-void describe_target(const wait_point& w, std::string& out) {
-    out += " of " + static_cast<const fiber_core*>(w.object)->display_name();
+void describe_target(const void* fiber, std::string& out) {
+    out += " of " + static_cast<const fiber_core*>(fiber)->display_name();
 }
+
+constexpr detail::wait_kind an_end{"the end", detail::outside::nobody, &describe_target};
 
 // Handles belong to the thread of their fiber, and to its scheduler.
 scheduler& owner_of(const fiber_core& f, const char* call) {
@@ -73,8 +74,7 @@ bool wait_for_end(fiber_core& f, deadline until) {
     if (&f == &mine.current() && !mine.interrupt_due())
         throw std::system_error(EDEADLK, std::generic_category(),
                                 "ramie: " + f.display_name() + " joins itself");
-    const wake reason =
-        f.joiners.wait({.what = "the end", .object = &f, .describe = &describe_target}, until);
+    const wake reason = f.joiners.wait(an_end, &f, until);
     if (reason == wake::interrupted) raise_interrupt();
     return reason == wake::granted;
 }
@@ -172,8 +172,7 @@ void sleep_until(deadline until) {
     scheduler& mine = scheduler::get();
     detail::require_fiber(mine, "sleep");
     if (until.expired()) return mine.yield();
-    if (mine.park({.what = "the end of a sleep"}, until) == wake::interrupted)
-        detail::raise_interrupt();
+    if (mine.park(detail::sleeping, nullptr, until) == wake::interrupted) detail::raise_interrupt();
 }
 
 std::uint64_t id() noexcept {

@@ -7,7 +7,7 @@
 #include <utility>
 
 #include "asio_loop.hpp"
-#include "ramie/detail/descriptors.hpp"
+#include "switching.hpp"
 
 namespace ramie::detail {
 
@@ -40,46 +40,6 @@ std::int64_t scheduler::now() const noexcept {
 
 // --- switching -------------------------------------------------------------------------------
 
-inline fiber_core* scheduler::next_ready() noexcept {
-    while (!ready_.empty()) {
-        fiber_core& f = ready_.pop();
-        // At thousands of connections every fiber is cold: fetch the block and the saved frame of
-        // those a few places behind while this one runs.
-        __builtin_prefetch(ready_.peek(3));
-        if (ready_.size() > 1) __builtin_prefetch(ready_.peek(1)->context.stack_pointer);
-        if (f.state != fiber_state::finished) return &f;
-        --dead_in_queue_;  // killed before it started
-        bury(f);
-    }
-    return nullptr;
-}
-
-inline void scheduler::switch_to(fiber_core& next) noexcept {
-    fiber_core& self = *current_;
-    current_ = &next;
-    next.state = fiber_state::running;
-    current_fiber = &next == &hub_ ? nullptr : &next;
-    fiber_core& previous = jump(self, next, globals_);
-    // A fiber cannot free the stack it ends on: whoever runs next does.
-    if (previous.state == fiber_state::finished) [[unlikely]]
-        bury(previous);
-}
-
-inline fiber_core& scheduler::next_or_hub() noexcept {
-    if (budget_ == 0 && !may_skip_poll()) return hub_;
-    --budget_;
-    fiber_core* next = next_ready();
-    return next == nullptr ? hub_ : *next;
-}
-
-inline void scheduler::resume_next() noexcept {
-    fiber_core& next = next_or_hub();
-    if (&next == current_)
-        next.state = fiber_state::running;
-    else
-        switch_to(next);
-}
-
 bool scheduler::may_skip_poll() noexcept {
     since_poll_ += refill_;
     const std::int64_t elapsed = now() - last_poll_;
@@ -99,20 +59,8 @@ void scheduler::refill_budget(std::int64_t elapsed, std::int64_t rest) noexcept 
 
 // --- waiting and waking ----------------------------------------------------------------------
 
-wake scheduler::park(const wait_point& point, deadline until) noexcept {
-    fiber_core& self = *current_;
-    self.shielded = is_shielded(self);
-    if (!self.interrupts.empty() && !self.shielded) return wake::interrupted;
-    if (!until.is_never()) timers_.set(self, until.nanoseconds());
-    self.state = fiber_state::parked;
-    self.waiting = &point;
-    std::size_t& waits = waits_[static_cast<std::size_t>(point.ended_by)];
-    ++waits;
-    resume_next();
-    --waits;
-    self.waiting = nullptr;
-    timers_.cancel(self);
-    return self.wake_reason;
+wake scheduler::park(const wait_kind& kind, const void* object, deadline until) noexcept {
+    return park_here(kind, object, until);
 }
 
 void scheduler::interrupt(fiber_core& f, detail::interrupt& i) noexcept {
@@ -121,10 +69,10 @@ void scheduler::interrupt(fiber_core& f, detail::interrupt& i) noexcept {
 }
 
 void scheduler::yield() {
-    fiber_core& self = *current_;
+    fiber_core& self = *current_fiber;
     self.state = fiber_state::ready;
     ready_.push(self);
-    resume_next();
+    resume_next(self);
     if (interrupt_due()) [[unlikely]]
         raise_interrupt();
 }
@@ -134,7 +82,7 @@ void scheduler::yield() {
 void scheduler::run_hub() {
     for (;;) {
         poll();
-        if (fiber_core* next = next_ready()) switch_to(*next);
+        if (fiber_core* next = next_ready()) switch_from(hub_, next);
     }
 }
 
@@ -192,6 +140,12 @@ void scheduler::run_posted() noexcept {
 
 // --- the life of a fiber ---------------------------------------------------------------------
 
+// Killed before it started.
+void scheduler::drop_unstarted(fiber_core& f) noexcept {
+    --dead_in_queue_;
+    bury(f);
+}
+
 void scheduler::reserve() { ready_.reserve(live_ + dead_in_queue_ + 2); }
 
 void scheduler::start(fiber_core& f, std::int64_t start_ns) noexcept {
@@ -213,14 +167,10 @@ void scheduler::start(fiber_core& f, std::int64_t start_ns) noexcept {
 }
 
 __attribute__((always_inline)) inline void scheduler::run_fiber() {
-    fiber_core& self = *current_;
+    fiber_core& self = *current_fiber;
     run_body(self);
     finish(self);
-    fiber_core& next = next_or_hub();
-    current_ = &next;
-    next.state = fiber_state::running;
-    current_fiber = &next == &hub_ ? nullptr : &next;
-    jump(self, next, globals_, true);
+    jump(self, leave_for(next_to_run()), globals_, true);
     __builtin_unreachable();
 }
 
@@ -274,9 +224,10 @@ void scheduler::end_unstarted(fiber_core& f, std::exception_ptr error) noexcept 
     } else {
         ++dead_in_queue_;
     }
-    ++current_->shields;
+    fiber_core* const self = current_fiber;
+    if (self != nullptr) ++self->shields;
     f.ops->abandon(f);
-    --current_->shields;
+    if (self != nullptr) --self->shields;
     finish(f);
     release(f);
 }
