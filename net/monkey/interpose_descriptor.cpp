@@ -160,7 +160,7 @@ int ioctl(int fd, unsigned long request, ...) noexcept {
 
 int setsockopt(int fd, int level, int name, const void* value, socklen_t length) noexcept {
     const int result = real::setsockopt(fd, level, name, value, length);
-    if (result == 0 && patched()) note_option(fd, level, name);
+    if (result == 0 && patched()) note_option(fd, level, name, value);
     return result;
 }
 }

@@ -47,6 +47,7 @@ void reset_facts(int fd, descriptor_kind kind) noexcept {
     facts->timeouts_known.store(false, std::memory_order_relaxed);
     facts->timeouts_untouched.store(false, std::memory_order_relaxed);
     facts->short_read_counts.store(kind == descriptor_kind::tcp, std::memory_order_relaxed);
+    facts->has_low_water_mark.store(false, std::memory_order_relaxed);
 }
 
 std::uint16_t fork_epoch() noexcept { return forks.load(std::memory_order_relaxed); }

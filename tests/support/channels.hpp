@@ -48,6 +48,14 @@ address address_of(int fd);
 // Ends the process when a call that prepares a test failed.
 int must(const char* call, long result);
 
+// The compiler does not know it, and so does not warn.
+template <class T>
+T hidden(T value) {
+    static volatile T place;
+    place = value;
+    return place;
+}
+
 // An address that is not mapped; the compiler does not know it.
 template <class T>
 T* bad_pointer() {
@@ -57,6 +65,7 @@ T* bad_pointer() {
 
 void set_timeout(int fd, int name, long microseconds);  // SO_RCVTIMEO, SO_SNDTIMEO
 void set_size(int fd, int name, int bytes);             // SO_RCVBUF, SO_SNDBUF
-void reset_on_close(int fd);                            // SO_LINGER 0
+void fill(int fd);            // until nothing is under way that would make room again
+void reset_on_close(int fd);  // SO_LINGER 0
 
 }  // namespace ramie::test

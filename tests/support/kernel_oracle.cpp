@@ -80,10 +80,11 @@ void expect_same_as_kernel(const scenario& prepare) {
     const int before = open_descriptors();
     const std::string kernel = play_on_threads(prepare);
     EXPECT_FALSE(kernel.empty());
+    if (std::getenv("RAMIE_SHOW_TRANSCRIPTS") != nullptr)
+        std::fprintf(stderr, "%s", kernel.c_str());
     monkey::patch_all();
     EXPECT_EQ(play_on_fibers(prepare), kernel);
     EXPECT_EQ(open_descriptors(), before);
-    if (std::getenv("RAMIE_SHOW_TRANSCRIPTS") != nullptr) std::puts(kernel.c_str());
 }
 
 // --- the stage -------------------------------------------------------------------------------

@@ -30,11 +30,13 @@ struct descriptor_facts {
     std::atomic<bool> blocking_known;       // the owner's mode is known to be blocking...
     std::atomic<std::uint16_t> fork_epoch;  // ...as long as no fork could have shared it since
     std::atomic<bool> made_nonblocking;     // by us, for its owner's blocking calls
-    std::atomic<std::int64_t> receive_timeout_ns;  // SO_RCVTIMEO and SO_SNDTIMEO; 0: none
+    std::atomic<std::int64_t>
+        receive_timeout_ns;  // SO_RCVTIMEO and SO_SNDTIMEO; 0: none, < 0: over
     std::atomic<std::int64_t> send_timeout_ns;
     std::atomic<bool> timeouts_known;
     std::atomic<bool> timeouts_untouched;  // never set since it was made
     std::atomic<bool> short_read_counts;   // false: urgent data, kernel TLS: do not conclude
+    std::atomic<bool> has_low_water_mark;  // SO_RCVLOWAT was set
 };
 
 // Null for a number below 0 or beyond every limit. Callable from any thread.
