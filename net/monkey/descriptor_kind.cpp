@@ -6,6 +6,8 @@
 
 #include <cerrno>
 
+#include "made_nonblocking.hpp"
+
 namespace ramie::monkey::detail {
 
 int socket_option(int fd, int name) noexcept {
@@ -59,12 +61,11 @@ descriptor_kind kind_of(int fd, descriptor_facts& facts) noexcept {
 }
 
 bool wants_nonblocking(int fd, descriptor_facts& facts) noexcept {
-    if (is_known_blocking(facts) || facts.made_nonblocking.load(std::memory_order_relaxed))
-        return false;
+    if (is_known_blocking(facts)) return false;
     const int saved = errno;
     const int flags = real::fcntl(fd, F_GETFL, nullptr);
     errno = saved;
-    return flags >= 0 && (flags & O_NONBLOCK) != 0;
+    return flags >= 0 && (flags & O_NONBLOCK) != 0 && !is_made_nonblocking(fd);
 }
 
 deadline timeout_of(int fd, direction dir, descriptor_facts& facts) noexcept {
@@ -101,7 +102,7 @@ void note_shared(int fd) noexcept {
 
 void note_mode_set(int fd) noexcept {
     note_shared(fd);
-    if (descriptor_facts* facts = facts_of(fd)) facts->made_nonblocking = false;
+    note_mode_chosen(fd);
 }
 
 nonblocking_for_a_call::nonblocking_for_a_call(int fd) noexcept

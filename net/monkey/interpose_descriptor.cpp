@@ -40,8 +40,10 @@ void wake_all_of(int fd) noexcept {
 
 int control(int fd, int command, void* argument) noexcept {
     const int result = real::fcntl(fd, command, argument);
-    if (result < 0 || !patched()) return result;
+    if (result < 0) return result;
+    // A process that is not patched yet may choose for one that is.
     if (command == F_SETFL) note_mode_set(fd);
+    if (!patched()) return result;
     if (command == F_DUPFD || command == F_DUPFD_CLOEXEC) note_copy(fd, result);
     return result;
 }
@@ -154,7 +156,7 @@ int ioctl(int fd, unsigned long request, ...) noexcept {
     void* const argument = va_arg(arguments, void*);
     va_end(arguments);
     const int result = real::ioctl(fd, request, argument);
-    if (result == 0 && request == FIONBIO && patched()) note_mode_set(fd);
+    if (result == 0 && request == FIONBIO) note_mode_set(fd);
     return result;
 }
 

@@ -29,7 +29,6 @@ struct descriptor_facts {
     std::atomic<descriptor_kind> kind;
     std::atomic<bool> blocking_known;       // the owner's mode is known to be blocking...
     std::atomic<std::uint16_t> fork_epoch;  // ...as long as no fork could have shared it since
-    std::atomic<bool> made_nonblocking;     // by us, for its owner's blocking calls
     std::atomic<std::int64_t>
         receive_timeout_ns;  // SO_RCVTIMEO and SO_SNDTIMEO; 0: none, < 0: over
     std::atomic<std::int64_t> send_timeout_ns;
