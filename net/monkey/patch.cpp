@@ -1,6 +1,7 @@
 // Switching the patch on, and asking about it.
 
 #include <dlfcn.h>
+#include <pthread.h>
 
 #include <algorithm>
 #include <array>
@@ -28,7 +29,16 @@ void* find_original(const char* name) noexcept {
 
 namespace {
 
-void patch(family f) noexcept { patched_families.fetch_or(static_cast<std::uint8_t>(f)); }
+// What was known of a descriptor is not sure after a fork, of a process without a scheduler too.
+void count_forks() noexcept {
+    static const int registered = pthread_atfork(nullptr, &bump_fork_epoch, &bump_fork_epoch);
+    static_cast<void>(registered);
+}
+
+void patch(family f) noexcept {
+    count_forks();
+    patched_families.fetch_or(static_cast<std::uint8_t>(f));
+}
 
 struct covered_call {
     std::string_view name;

@@ -29,7 +29,7 @@ using namespace ramie::test;
 void accept_for_ever(int listener, int answers) {
     for (;;) {
         const int fd = ::accept(listener, nullptr, nullptr);
-        int number = -errno;
+        int number = fd < 0 ? -errno : 0;
         if (fd >= 0) must("recv", ::recv(fd, &number, sizeof number, MSG_WAITALL));
         must("write", ::write(answers, &number, sizeof number));
         if (fd < 0) return;
@@ -173,6 +173,9 @@ TEST_P(inherited_listener, is_non_blocking_when_its_owner_says_so) {
     must("fcntl", ::fcntl(listener_, F_SETFL, O_NONBLOCK));
     const worker second(listener_, answers_[1]);
     for (int i = 0; i != 2; ++i) EXPECT_EQ(answer(), -EAGAIN);
+    connect_as(2);
+    EXPECT_EQ(answer(), 2);
+    EXPECT_EQ(answer(), -EAGAIN);
 }
 
 const way ways[] = {
