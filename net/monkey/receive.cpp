@@ -186,10 +186,14 @@ ssize_t read_bytes(int fd, void* data, std::size_t size) noexcept {
     descriptor_facts* facts = facts_of(fd);
     if (facts == nullptr || size == 0 || size > SSIZE_MAX) return real::read(fd, data, size);
     const descriptor_kind kind = kind_of(fd, *facts);
-    if (is_socket(kind) && !facts->has_low_water_mark.load(std::memory_order_relaxed))
-        return receive_when_ready(fd, size, 0, *facts,
-                                  [=](int f) { return real::recv(fd, data, size, f); });
-    if (is_socket(kind)) return receive(fd, data, size, 0);
+    if (is_socket(kind)) {
+        const ssize_t n = facts->has_low_water_mark.load(std::memory_order_relaxed)
+                              ? receive(fd, data, size, 0)
+                              : receive_when_ready(fd, size, 0, *facts, [=](int f) {
+                                    return real::recv(fd, data, size, f);
+                                });
+        return was_replaced(fd, n) ? read_bytes(fd, data, size) : n;
+    }
     if (kind != descriptor_kind::pipe) return real::read(fd, data, size);
     const iovec part{data, size};
     return read_pipe(fd, &part, 1, *facts);
@@ -207,7 +211,8 @@ ssize_t read_parts(int fd, const iovec* parts, int count) noexcept {
     msghdr message{};
     message.msg_iov = const_cast<iovec*>(parts);
     message.msg_iovlen = static_cast<std::size_t>(count);
-    return receive_message(fd, &message, 0);
+    const ssize_t n = receive_message(fd, &message, 0);
+    return was_replaced(fd, n) ? read_parts(fd, parts, count) : n;
 }
 
 }  // namespace ramie::monkey::detail

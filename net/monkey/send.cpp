@@ -105,7 +105,10 @@ ssize_t write_bytes(int fd, const void* data, std::size_t size) noexcept {
     descriptor_facts* facts = facts_of(fd);
     if (facts == nullptr || size > SSIZE_MAX) return real::write(fd, data, size);
     const descriptor_kind kind = kind_of(fd, *facts);
-    if (is_socket(kind)) return send_bytes(fd, data, size, 0);
+    if (is_socket(kind)) {
+        const ssize_t n = send_bytes(fd, data, size, 0);
+        return was_replaced(fd, n) ? write_bytes(fd, data, size) : n;
+    }
     if (kind != descriptor_kind::pipe || size == 0) return real::write(fd, data, size);
     const iovec part{const_cast<void*>(data), size};
     return write_pipe(fd, &part, 1, *facts);
@@ -124,7 +127,8 @@ ssize_t write_parts(int fd, const iovec* parts, int count) noexcept {
     msghdr message{};
     message.msg_iov = const_cast<iovec*>(parts);
     message.msg_iovlen = n;
-    return send_message(fd, &message, 0);
+    const ssize_t sent = send_message(fd, &message, 0);
+    return was_replaced(fd, sent) ? write_parts(fd, parts, count) : sent;
 }
 
 }  // namespace ramie::monkey::detail

@@ -150,6 +150,19 @@ ssize_t retry(int fd, deadline until, Attempt attempt) noexcept {
     }
 }
 
+// True when `n` says that the number of a socket has become another file unseen. What was known is
+// forgotten then: the call is to be begun anew.
+inline bool was_replaced(int fd, ssize_t n) noexcept {
+    if (n >= 0 || (errno != ENOTSOCK && errno != EPERM)) [[likely]]
+        return false;
+    // A filter may forbid to send; a file may be one that cannot be watched.
+    const int saved = errno;
+    const bool is_socket = socket_option(fd, SO_TYPE) >= 0;
+    errno = saved;
+    if (!is_socket) forget(fd);
+    return !is_socket;
+}
+
 // A try at a pipe, tty or event descriptor that does not wait: -1 with EAGAIN when it would.
 ssize_t try_read_parts(int fd, const iovec* parts, int count) noexcept;
 ssize_t try_write_parts(int fd, const iovec* parts, int count) noexcept;

@@ -32,12 +32,12 @@ bool watch(descriptor& d, int fd, direction dir) noexcept {
     return current_scheduler->reactor().watch(d, fd, dir);
 }
 
-wake wait_descriptor(descriptor& d, int fd, direction dir, deadline until,
-                     bool consuming) noexcept {
+wake wait_descriptor(descriptor& d, int fd, direction dir, deadline until, bool consuming,
+                     bool again) noexcept {
     scheduler& mine = *current_scheduler;
     if (!mine.reactor().watch(d, fd, dir)) return wake::closed;
     waiter self(mine.current(), !consuming);
-    d.waiting(dir).enqueue(self);
+    again ? d.waiting(dir).enqueue_first(self) : d.waiting(dir).enqueue(self);
     const wake reason =
         mine.park({.what = name_of(dir), .descriptor = fd, .ended_by = outside::kernel}, until);
     if (reason == wake::closed) errno = EBADF;

@@ -27,6 +27,11 @@ inline constexpr bool is_datagram(channel c) {
 }
 inline constexpr bool is_socket(channel c) { return c != channel::pipe; }
 
+template <class Info>
+std::string channel_name(const Info& info) {
+    return name_of(info.param);
+}
+
 // With libc's calls as they are at the moment, patched or not. Ends the process when one fails.
 // `flags` (SOCK_NONBLOCK) are those of `a`.
 ends open_channel(channel, int flags = 0);

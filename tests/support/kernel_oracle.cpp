@@ -27,12 +27,16 @@ constexpr long waiting_calls[] = {
     SYS_sendto,  SYS_recvmsg,   SYS_sendmsg,         SYS_accept, SYS_accept4,
     SYS_connect, SYS_nanosleep, SYS_clock_nanosleep, SYS_poll,   SYS_ppoll};
 
+}  // namespace
+
 bool is_blocked_in_kernel(pid_t thread) {
     // "running", or the number of the call that the thread sleeps in.
     std::ifstream file("/proc/self/task/" + std::to_string(thread) + "/syscall");
     long number = -1;
     return file >> number && std::ranges::find(waiting_calls, number) != std::end(waiting_calls);
 }
+
+namespace {
 
 // Long ones by their length and a checksum.
 std::string shown(std::string_view bytes) {

@@ -78,8 +78,10 @@ bool watch(descriptor&, int fd, direction) noexcept;
 
 // Parks the calling fiber until an event says that `fd` may be ready. wake::closed with errno when
 // it was closed (EBADF) or cannot be watched. `consuming`: the fiber goes on to transfer and then
-// calls pass_on; else the wake-up is handed on at once. Suspends the calling fiber.
-wake wait_descriptor(descriptor&, int fd, direction, deadline, bool consuming) noexcept;
+// calls pass_on; else the wake-up is handed on at once. `again`: it was woken and found nothing,
+// and keeps its turn. Suspends the calling fiber.
+wake wait_descriptor(descriptor&, int fd, direction, deadline, bool consuming,
+                     bool again = false) noexcept;
 
 // After a transfer: if there may be more, the next waiter has its turn. Never suspends.
 inline void pass_on(descriptor& d, direction dir) noexcept {

@@ -68,6 +68,7 @@ transferred transfer(int fd, direction dir, std::size_t wanted, deadline until,
         return {-1, wake::closed};
     const std::uint32_t generation = d->generation;
     wake reason = wake::granted;
+    bool again = false;
     if (++transfers_in_turn > transfers_per_turn) [[unlikely]]
         reason = judge(give_way(), *d, generation);
     while (reason == wake::granted || reason == wake::timed_out) {
@@ -86,7 +87,8 @@ transferred transfer(int fd, direction dir, std::size_t wanted, deadline until,
             if (reason == wake::timed_out) break;
         }
         transfers_in_turn = 0;
-        reason = judge(wait_descriptor(*d, fd, dir, until, true), *d, generation);
+        reason = judge(wait_descriptor(*d, fd, dir, until, true, again), *d, generation);
+        again = true;
     }
     return {-1, reason};
 }
