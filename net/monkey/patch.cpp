@@ -2,6 +2,7 @@
 
 #include <dlfcn.h>
 #include <pthread.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <array>
@@ -30,8 +31,16 @@ void* find_original(const char* name) noexcept {
 namespace {
 
 // What was known of a descriptor is not sure after a fork, of a process without a scheduler too.
+void note_child() noexcept {
+    patched_process = getpid();
+    bump_fork_epoch();
+}
+
 void count_forks() noexcept {
-    static const int registered = pthread_atfork(nullptr, &bump_fork_epoch, &bump_fork_epoch);
+    static const int registered = [] {
+        patched_process = getpid();
+        return pthread_atfork(nullptr, &bump_fork_epoch, &note_child);
+    }();
     static_cast<void>(registered);
 }
 
