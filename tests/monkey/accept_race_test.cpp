@@ -170,6 +170,7 @@ TEST_P(inherited_listener, is_non_blocking_when_its_owner_says_so) {
     const worker first(listener_, answers_[1]);
     connect_as(1);
     ASSERT_EQ(answer(), 1);
+    ASSERT_TRUE(first.is_alive());  // and so waits again
     must("fcntl", ::fcntl(listener_, F_SETFL, O_NONBLOCK));
     const worker second(listener_, answers_[1]);
     for (int i = 0; i != 2; ++i) EXPECT_EQ(answer(), -EAGAIN);
