@@ -11,6 +11,7 @@
 
 #include "connection.hpp"
 #include "descriptor_kind.hpp"
+#include "made_nonblocking.hpp"
 
 using namespace ramie::monkey::detail;
 
@@ -42,11 +43,13 @@ void wake_all_of(int fd) noexcept {
     }
 }
 
+// A process that is not patched yet may choose for one that is.
+void note_mode(int fd) noexcept { patched() ? note_mode_set(fd) : note_mode_chosen(fd); }
+
 int control(int fd, int command, void* argument) noexcept {
     const int result = real::fcntl(fd, command, argument);
     if (result < 0) return result;
-    // A process that is not patched yet may choose for one that is.
-    if (command == F_SETFL) note_mode_set(fd);
+    if (command == F_SETFL) note_mode(fd);
     if (!patched()) return result;
     if ((command == F_DUPFD || command == F_DUPFD_CLOEXEC) && owns_table()) note_copy(fd, result);
     return result;
@@ -160,7 +163,7 @@ int ioctl(int fd, unsigned long request, ...) noexcept {
     void* const argument = va_arg(arguments, void*);
     va_end(arguments);
     const int result = real::ioctl(fd, request, argument);
-    if (result == 0 && request == FIONBIO) note_mode_set(fd);
+    if (result == 0 && request == FIONBIO) note_mode(fd);
     return result;
 }
 

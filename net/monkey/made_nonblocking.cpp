@@ -32,14 +32,14 @@ struct cookie_list {
 static_assert(std::atomic<std::uint64_t>::is_always_lock_free);
 
 constinit cookie_list of_this_process{};
+constinit cookie_list* made_nonblocking = &of_this_process;
 
 // Before main, so that every child process has the same.
-cookie_list& shared_list() noexcept {
+[[gnu::constructor]] void share_list() noexcept {
     void* const page = mmap(nullptr, sizeof(cookie_list), PROT_READ | PROT_WRITE,
                             MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-    return page == MAP_FAILED ? of_this_process : *static_cast<cookie_list*>(page);
+    if (page != MAP_FAILED) made_nonblocking = static_cast<cookie_list*>(page);
 }
-cookie_list& made_nonblocking = shared_list();
 
 // 0: none.
 std::uint64_t cookie_of(int fd) noexcept {
@@ -55,20 +55,20 @@ std::uint64_t cookie_of(int fd) noexcept {
 
 void note_made_nonblocking(int fd) noexcept {
     const std::uint64_t cookie = cookie_of(fd);
-    if (cookie != 0 && made_nonblocking.find(cookie) == nullptr) made_nonblocking.add(cookie);
+    if (cookie != 0 && made_nonblocking->find(cookie) == nullptr) made_nonblocking->add(cookie);
 }
 
 void note_mode_chosen(int fd) noexcept {
-    if (made_nonblocking.empty()) return;
+    if (made_nonblocking->empty()) return;
     const std::uint64_t cookie = cookie_of(fd);
     if (cookie == 0) return;
-    if (auto* const entry = made_nonblocking.find(cookie)) *entry = 0;
+    if (auto* const entry = made_nonblocking->find(cookie)) *entry = 0;
 }
 
 bool is_made_nonblocking(int fd) noexcept {
-    if (made_nonblocking.empty()) return false;
+    if (made_nonblocking->empty()) return false;
     const std::uint64_t cookie = cookie_of(fd);
-    return cookie != 0 && made_nonblocking.find(cookie) != nullptr;
+    return cookie != 0 && made_nonblocking->find(cookie) != nullptr;
 }
 
 }  // namespace ramie::monkey::detail
