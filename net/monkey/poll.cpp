@@ -21,13 +21,13 @@ constexpr wait_kind in_poll{"poll()", outside::kernel};
 class watch_list {
   public:
     // False, with errno, when a descriptor cannot be watched or memory is short.
-    bool watch(const pollfd* fds, nfds_t count) noexcept {
-        places_.reset(new (std::nothrow) std::optional<waiter>[2 * count]);
+    bool watch(const pollfd* fds, unsigned count) noexcept {
+        places_.reset(new (std::nothrow) std::optional<waiter>[2 * std::size_t{count}]);
         if (places_ == nullptr) {
             errno = ENOMEM;
             return false;
         }
-        for (nfds_t i = 0; i != count; ++i) {
+        for (unsigned i = 0; i != count; ++i) {
             if (fds[i].fd < 0) continue;
             // Errors and hang-ups are always asked for: they come with readability.
             if (!add(fds[i].fd, direction::read, places_[2 * i])) return false;
@@ -52,7 +52,9 @@ class watch_list {
     std::unique_ptr<std::optional<waiter>[]> places_;
 };
 
-int poll_on_fiber(pollfd* fds, nfds_t count, int timeout_ms) noexcept {
+int poll_on_fiber(pollfd* fds, nfds_t asked, int timeout_ms) noexcept {
+    // The kernel looks no further.
+    const auto count = static_cast<unsigned>(asked);
     const deadline until =
         timeout_ms < 0 ? deadline::never() : deadline(std::chrono::milliseconds(timeout_ms));
     for (;;) {

@@ -35,11 +35,11 @@ void reset_facts(int fd, descriptor_kind kind) noexcept {
     facts->generation.fetch_add(1, std::memory_order_relaxed);
     facts->kind.store(kind, std::memory_order_relaxed);
     facts->blocking_known.store(false, std::memory_order_relaxed);
-    facts->made_nonblocking.store(false, std::memory_order_relaxed);
     facts->simple.store(0, std::memory_order_relaxed);
     facts->timeouts_known.store(false, std::memory_order_relaxed);
     facts->timeouts_untouched.store(false, std::memory_order_relaxed);
     facts->short_read_counts.store(kind == descriptor_kind::tcp, std::memory_order_relaxed);
+    facts->has_low_water_mark.store(false, std::memory_order_relaxed);
 }
 
 void bump_fork_epoch() noexcept { forks.fetch_add(1, std::memory_order_relaxed); }

@@ -39,14 +39,17 @@ bool watch(descriptor& d, int fd, direction dir) noexcept {
     return current_scheduler->reactor().watch(d, fd, dir);
 }
 
-wake wait_descriptor(descriptor& d, int fd, direction dir, deadline until,
-                     bool consuming) noexcept {
+wake wait_descriptor(descriptor& d, int fd, direction dir, deadline until, waits_as role) noexcept {
     scheduler& mine = *current_scheduler;
     if (!mine.reactor().watch(d, fd, dir)) return wake::closed;
-    const wake reason =
-        mine.wait_here(d.waiting(dir), dir == direction::read ? a_reading : a_writing,
-                       reinterpret_cast<const void*>(std::intptr_t{fd}), until,
-                       consuming ? nullptr : &only_watches);
+    waiter& self = mine.current().place;
+    self.on_wake = role == waits_as::watcher ? &only_watches : nullptr;
+    if (role == waits_as::consumer_again)
+        d.waiting(dir).enqueue_first(self);
+    else
+        d.waiting(dir).enqueue(self);
+    const wake reason = mine.park_queued(dir == direction::read ? a_reading : a_writing,
+                                         reinterpret_cast<const void*>(std::intptr_t{fd}), until);
     if (reason == wake::closed) errno = EBADF;
     return reason;
 }
@@ -87,7 +90,7 @@ bool wait_fd(int fd, direction dir, deadline until) {
             d = descriptor_of(fd);
         }
         if (d == nullptr) fail(errno);
-        switch (wait_descriptor(*d, fd, dir, until, false)) {
+        switch (wait_descriptor(*d, fd, dir, until, waits_as::watcher)) {
             case wake::granted:
                 break;
             case wake::timed_out:

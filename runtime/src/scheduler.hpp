@@ -39,9 +39,8 @@ class scheduler {
     // will be granted is queued by the caller.
     wake park(const wait_kind&, const void* object, deadline) noexcept;
 
-    // The same at the end of a queue. Inlined, see switching.hpp.
-    wake wait_here(wait_queue&, const wait_kind&, const void* object, deadline,
-                   bool (*on_wake)(waiter&) noexcept = nullptr) noexcept;
+    // The same with the fiber's own waiter in a queue, which it leaves. Inlined, see switching.hpp.
+    wake park_queued(const wait_kind&, const void* object, deadline) noexcept;
 
     // As wait_queue::wake_one, of a queue in which only own fibers wait.
     bool wake_one(wait_queue&, wake reason = wake::granted) noexcept;

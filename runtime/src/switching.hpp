@@ -68,13 +68,10 @@ __attribute__((always_inline)) inline wake scheduler::park_here(const wait_kind&
     return self.wake_reason;
 }
 
-// With the fiber's own waiter. `on_wake`: see waiter.
-__attribute__((always_inline)) inline wake scheduler::wait_here(
-    wait_queue& queue, const wait_kind& kind, const void* object, deadline until,
-    bool (*on_wake)(waiter&) noexcept) noexcept {
+__attribute__((always_inline)) inline wake scheduler::park_queued(const wait_kind& kind,
+                                                                  const void* object,
+                                                                  deadline until) noexcept {
     waiter& self = current_fiber->place;
-    self.on_wake = on_wake;
-    queue.enqueue(self);
     const wake reason = park_here(kind, object, until);
     if (self.is_linked()) [[unlikely]]
         self.unlink();

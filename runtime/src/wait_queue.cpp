@@ -15,7 +15,10 @@ void refuse_to_block_loop(const char* call) {
 wake wait_queue::wait(const wait_kind& kind, const void* object, deadline until) {
     scheduler& mine = scheduler::get();
     require_fiber(mine, kind.what);
-    return mine.wait_here(*this, kind, object, until);
+    waiter& self = mine.current().place;
+    self.on_wake = nullptr;
+    enqueue(self);
+    return mine.park_queued(kind, object, until);
 }
 
 wake park_fiber(const wait_kind& kind, const void* object, deadline until) noexcept {

@@ -29,12 +29,13 @@ struct descriptor_facts {
     std::atomic<descriptor_kind> kind;
     std::atomic<bool> blocking_known;       // the owner's mode is known to be blocking...
     std::atomic<std::uint16_t> fork_epoch;  // ...as long as no fork could have shared it since
-    std::atomic<bool> made_nonblocking;     // by us, for its owner's blocking calls
-    std::atomic<std::int64_t> receive_timeout_ns;  // SO_RCVTIMEO and SO_SNDTIMEO; 0: none
+    std::atomic<std::int64_t>
+        receive_timeout_ns;  // SO_RCVTIMEO and SO_SNDTIMEO; 0: none, < 0: over
     std::atomic<std::int64_t> send_timeout_ns;
     std::atomic<bool> timeouts_known;
     std::atomic<bool> timeouts_untouched;  // never set since it was made
     std::atomic<bool> short_read_counts;   // false: urgent data, kernel TLS: do not conclude
+    std::atomic<bool> has_low_water_mark;  // SO_RCVLOWAT was set
     // Directions in which a patched call need not look at any of the above: a blocking TCP socket
     // without timeouts. Set before it is found out and cleared after a change, so that no change
     // is missed.
@@ -118,9 +119,13 @@ inline descriptor* descriptor_of(int fd) noexcept {
 bool watch(descriptor&, int fd, direction) noexcept;
 
 // Parks the calling fiber until an event says that `fd` may be ready. wake::closed with errno when
-// it was closed (EBADF) or cannot be watched. `consuming`: the fiber goes on to transfer and then
-// calls pass_on; else the wake-up is handed on at once. Suspends the calling fiber.
-wake wait_descriptor(descriptor&, int fd, direction, deadline, bool consuming) noexcept;
+// it was closed (EBADF) or cannot be watched. Suspends the calling fiber.
+enum class waits_as : std::uint8_t {
+    watcher,         // the wake-up is handed on to the next one at once
+    consumer,        // goes on to transfer, and then calls pass_on
+    consumer_again,  // was woken and found nothing: keeps its turn
+};
+wake wait_descriptor(descriptor&, int fd, direction, deadline, waits_as) noexcept;
 
 // After a transfer: if there may be more, the next waiter has its turn. Never suspends.
 inline void pass_on(descriptor& d, direction dir) noexcept {

@@ -83,6 +83,7 @@ __attribute__((always_inline)) inline transferred transfer_when_ready(descriptor
                                                                       deadline until,
                                                                       Try& attempt) noexcept {
     const std::uint32_t generation = d.generation;
+    waits_as role = waits_as::consumer;
     wake reason = wake::granted;
     if (transfers_in_turn > transfers_per_turn) [[unlikely]]
         reason = judge(give_way(), d, generation);
@@ -94,7 +95,8 @@ __attribute__((always_inline)) inline transferred transfer_when_ready(descriptor
             if (reason == wake::timed_out) break;
         }
         transfers_in_turn = 0;
-        reason = judge(wait_descriptor(d, fd, dir, until, true), d, generation);
+        reason = judge(wait_descriptor(d, fd, dir, until, role), d, generation);
+        role = waits_as::consumer_again;
     }
     return {-1, reason};
 }

@@ -53,6 +53,8 @@ class wait_queue {
     std::size_t wake_all(wake reason = wake::granted) noexcept;
 
     void enqueue(waiter& w) noexcept { waiters_.push_back(w); }
+    // For one that was woken and found nothing: its turn is not over.
+    void enqueue_first(waiter& w) noexcept { waiters_.push_front(w); }
     [[nodiscard]] bool empty() const noexcept { return waiters_.empty(); }
 
     // wake_one() with another way to make a fiber ready; false of that: it was woken already.
