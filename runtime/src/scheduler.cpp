@@ -287,7 +287,7 @@ void scheduler::end_unstarted(fiber_core& f, std::exception_ptr error) noexcept 
 
 void scheduler::kill(fiber_core& f, std::exception_ptr error) noexcept {
     if (f.state == fiber_state::finished || f.kill.is_linked()) return;
-    if (f.state == fiber_state::created) return end_unstarted(f, std::move(error));
+    if (f.state == fiber_state::created && !f.must_start) return end_unstarted(f, std::move(error));
     f.kill.error = std::move(error);
     interrupt(f, f.kill);
 }

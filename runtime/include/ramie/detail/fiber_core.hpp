@@ -100,6 +100,7 @@ struct fiber_core : boost::intrusive::list_base_hook<>, timer_node {
     bool shielded = false;         // parked behind a shield, or in a destructor during unwinding,
                                    // where a throw would terminate
     bool exited = false;           // ended by fiber_exit
+    bool must_start = false;       // a link: a kill before its start waits for its first suspension
     bool observed = false;         // somebody joined it or asked for the exception
     bool buried = false;           // the scheduler has dropped its reference
     std::uint32_t references = 1;  // one is the scheduler's own, dropped when the fiber is buried
