@@ -65,7 +65,7 @@ int poll_on_fiber(pollfd* fds, nfds_t count, int timeout_ms) noexcept {
         if (!places.watch(fds, count)) return -1;
         const wake reason =
             park_fiber({.what = "poll()", .object = fds, .ended_by = outside::kernel}, until);
-        if (reason == wake::interrupted) {
+        if (reason == wake::interrupted && !was_taken_back(reason)) {
             errno = wait_error(reason);
             return -1;
         }

@@ -17,7 +17,7 @@ bool asio_wait::wait(boost::asio::cancellation_signal& cancel) {
         const wait_point point{
             .what = "an Asio operation", .object = this, .ended_by = outside::kernel};
         const wake reason = waiting.wait(point, {});
-        if (reason != wake::interrupted || done) continue;
+        if (reason != wake::interrupted || done || current_fiber->interrupts.empty()) continue;
         // The operation may hold buffers on this stack: it must end before the fiber goes on.
         interrupted = true;
         cancel.emit(boost::asio::cancellation_type::all);

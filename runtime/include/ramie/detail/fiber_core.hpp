@@ -147,7 +147,9 @@ void start_fiber(fiber_core&, const task_place&, std::int64_t start_ns = 0) noex
 // shield, nor while an exception is in flight. Never suspends.
 bool interrupt_due() noexcept;
 
-// Throws what interrupted the calling fiber's wait. To be called after wake::interrupted.
-[[noreturn]] void raise_interrupt();
+// Throws what interrupted the calling fiber's wait. To be called after wake::interrupted. Returns
+// when the timeout that broke the wait was cancelled by another fiber before this one ran: then
+// the caller looks at what it waits for and waits on.
+void raise_interrupt();
 
 }  // namespace ramie::detail
