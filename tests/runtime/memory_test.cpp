@@ -105,7 +105,7 @@ bool spawn_explains_the_cap() {
         });
         go.set();
         ramie::join_all(fibers);
-        explained = error.find("vm.max_map_count") != error.npos && fibers.size() > 1000;
+        explained = error.find("exceed the cap of") != error.npos && fibers.size() > 1000;
         fibers.clear();
         explained = explained && spawn({.stack_size = 16 * kib}, [] { return 5; }).get() == 5;
     }).join();
