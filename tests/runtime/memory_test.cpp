@@ -107,7 +107,7 @@ bool spawn_explains_the_cap() {
         ramie::join_all(fibers);
         explained = error.find("exceed the cap of") != error.npos && fibers.size() > 1000;
         fibers.clear();
-        explained = explained && spawn({.stack_size = 16 * kib}, [] { return 5; }).get() == 5;
+        explained = explained && spawn([] { return 5; }).get() == 5;
     }).join();
     return explained;
 }
