@@ -68,7 +68,7 @@ int poll_on_fiber(pollfd* fds, nfds_t asked, int timeout_ms) noexcept {
         watch_list places;
         if (!places.watch(fds, count)) return -1;
         const wake reason = park_fiber(in_poll, fds, until);
-        if (reason == wake::interrupted) {
+        if (reason == wake::interrupted && !was_taken_back(reason)) {
             errno = wait_error(reason);
             return -1;
         }

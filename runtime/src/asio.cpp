@@ -22,7 +22,7 @@ bool asio_wait::wait(boost::asio::cancellation_signal& cancel) {
     bool interrupted = false;
     while (!done) {
         const wake reason = waiting.wait(an_operation, this, {});
-        if (reason != wake::interrupted || done) continue;
+        if (reason != wake::interrupted || done || current_fiber->interrupts.empty()) continue;
         // The operation may hold buffers on this stack: it must end before the fiber goes on.
         interrupted = true;
         cancel.emit(boost::asio::cancellation_type::all);

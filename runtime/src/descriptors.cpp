@@ -54,6 +54,10 @@ wake wait_descriptor(descriptor& d, int fd, direction dir, deadline until, waits
     return reason;
 }
 
+bool was_taken_back(wake reason) noexcept {
+    return reason == wake::interrupted && current_fiber->interrupts.empty();
+}
+
 int wait_error(wake reason) noexcept {
     if (reason == wake::timed_out) return EAGAIN;
     if (reason == wake::interrupted) return current_fiber->interrupts.front().error_number();
@@ -97,6 +101,7 @@ bool wait_fd(int fd, direction dir, deadline until) {
                 return false;
             case wake::interrupted:
                 raise_interrupt();
+                break;
             case wake::closed:
                 if (errno == EPERM) return true;
                 fail(errno);

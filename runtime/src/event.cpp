@@ -25,9 +25,17 @@ bool event::wait(deadline until) {
         if (mine != nullptr && !mine->in_hub() && !mine->ready().passed(last_set_)) mine->yield();
         return true;
     }
-    const wake reason = waiters_.wait(an_event, this, until);
-    if (reason == wake::interrupted) detail::raise_interrupt();
-    return reason == wake::granted;
+    scheduler& mine = scheduler::get();
+    detail::require_fiber(mine, an_event.what);
+    detail::waiter self(mine.current());
+    waiters_.enqueue(self);
+    // Whom set() has taken out of the queue was woken by it, also when an interrupt came before.
+    while (self.is_linked()) {
+        const wake reason = mine.park(an_event, this, until);
+        if (reason == wake::interrupted) detail::raise_interrupt();
+        if (reason == wake::timed_out) return false;
+    }
+    return true;
 }
 
 }  // namespace ramie

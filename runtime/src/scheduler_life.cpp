@@ -43,6 +43,7 @@ bool describe_running_stack(running_stack& out) noexcept {
 // touch it. The child starts without a scheduler; what it uses from now on is new.
 void forget_scheduler_in_child() noexcept {
     bump_fork_epoch();
+    forget_mailboxes_of_parent();
     current_scheduler = nullptr;
     current_fiber = nullptr;
     current_table = {};

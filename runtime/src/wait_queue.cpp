@@ -12,6 +12,11 @@ void refuse_to_block_loop(const char* call) {
                            "Asio handler; spawn a fiber for it");
 }
 
+// Out of line: g++ 12 loses stores in a cleanup that goes on to unlink a list. Its dead store
+// elimination (tree-ssa-dse.cc) sees no use of memory where unwinding is resumed, and once a loop
+// of stores lies between, takes what is stored before the loop for dead. -fno-tree-dse keeps it.
+wait_queue::~wait_queue() = default;
+
 wake wait_queue::wait(const wait_kind& kind, const void* object, deadline until) {
     scheduler& mine = scheduler::get();
     require_fiber(mine, kind.what);

@@ -137,6 +137,10 @@ inline void pass_on(descriptor& d, direction dir) noexcept {
 // close. Callable from any thread.
 void forget(int fd) noexcept;
 
+// True when the timeout that woke the calling fiber was cancelled by another one before it ran: it
+// has to wait on. Never suspends.
+bool was_taken_back(wake) noexcept;
+
 // errno for a wait that did not end in readiness: EAGAIN (timed out), ECANCELED or ETIMEDOUT
 // (killed, scope expired), else errno as it stands.
 int wait_error(wake) noexcept;

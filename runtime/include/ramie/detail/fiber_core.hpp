@@ -110,6 +110,7 @@ struct fiber_core : boost::intrusive::list_base_hook<>, timer_node {
     bool shielded = false;     // parked behind a shield, or in a destructor during unwinding,
                                // where a throw would terminate
     bool exited = false;       // ended by fiber_exit
+    bool must_start = false;   // a link: a kill before its start waits for its first suspension
     bool observed = false;     // somebody joined it or asked for the exception
     bool buried = false;       // the scheduler has dropped its reference
     interrupt_queue interrupts;
@@ -158,7 +159,9 @@ void start_fiber(fiber_core&, const task_place&, std::int64_t start_ns = 0) noex
 // shield, nor while an exception is in flight. Never suspends.
 bool interrupt_due() noexcept;
 
-// Throws what interrupted the calling fiber's wait. To be called after wake::interrupted.
-[[noreturn]] void raise_interrupt();
+// Throws what interrupted the calling fiber's wait. To be called after wake::interrupted. Returns
+// when the timeout that broke the wait was cancelled by another fiber before this one ran: then
+// the caller looks at what it waits for and waits on.
+void raise_interrupt();
 
 }  // namespace ramie::detail

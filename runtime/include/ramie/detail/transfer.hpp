@@ -51,8 +51,7 @@ inline wake judge(wake reason, const descriptor& d, std::uint32_t generation) no
         errno = EBADF;
         return wake::closed;
     }
-    // The timeout that woke this fiber was cancelled by another one.
-    if (reason == wake::interrupted && current_fiber->interrupts.empty()) return wake::granted;
+    if (was_taken_back(reason)) return wake::granted;
     if (reason != wake::granted) errno = wait_error(reason);
     return reason;
 }

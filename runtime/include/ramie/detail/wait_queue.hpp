@@ -42,6 +42,11 @@ struct waiter : auto_unlink_hook {
 
 class wait_queue {
   public:
+    wait_queue() noexcept = default;
+    wait_queue(const wait_queue&) = delete;
+    wait_queue& operator=(const wait_queue&) = delete;
+    ~wait_queue();
+
     // Parks the calling fiber at the end of the queue. Suspends the calling fiber.
     wake wait(const wait_kind&, const void* object, deadline);
 
