@@ -25,6 +25,14 @@ def limit_files(most):
     return lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
+def limit_memory(most):
+    return lambda: resource.setrlimit(resource.RLIMIT_AS, (most, most))
+
+
+def is_sanitized(program):
+    return b"__asan_init" in (BUILD / "examples" / program).read_bytes()
+
+
 def start(program, *arguments, **options):
     return subprocess.Popen([BUILD / "examples" / program, *map(str, arguments)], text=True,
                             stdout=subprocess.PIPE, stderr=subprocess.PIPE, **options)
@@ -66,6 +74,12 @@ def exchange(connection, data):
     return answer
 
 
+def is_served(client):
+    with contextlib.suppress(ConnectionError):
+        return exchange(client, b"?") == b"?"
+    return False
+
+
 class posix_echo_server(unittest.TestCase):
     def test_echoes_all_until_the_client_has_ended(self):
         data = os.urandom(1_000_000)
@@ -101,6 +115,25 @@ class posix_echo_server(unittest.TestCase):
                 waiting = later.enter_context(connect(server.port))
                 first.close()
                 self.assertEqual(exchange(waiting, b"at last"), b"at last")
+
+    @unittest.skipIf(is_sanitized("posix_echo_server"), "a sanitizer needs all address space")
+    def test_turns_clients_away_when_memory_has_run_out_and_lives_on(self):
+        large_stacks = {**os.environ, "RAMIE_STACK_SIZE": str(32 << 20)}
+        with serving("posix_echo_server", preexec_fn=limit_memory(512 << 20),
+                     env=large_stacks) as server:
+            with contextlib.ExitStack() as clients:
+                served = 0
+                while is_served(clients.enter_context(connect(server.port))):
+                    served += 1
+                    self.assertLess(served, 20, "none is turned away")
+                self.assertGreater(served, 3)
+                self.assertRegex(server.stderr.readline(), "^refused a connection: .*memory")
+                self.assertFalse(is_served(clients.enter_context(connect(server.port))))
+            # Their stacks are free when the server has seen them go.
+            while True:
+                with connect(server.port) as client:
+                    if is_served(client):
+                        break
 
     def test_says_that_the_port_is_taken(self):
         with serving("posix_echo_server") as server:

@@ -12,9 +12,11 @@
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
+#include <cerrno>
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
+#include <exception>
 #include <ramie/fiber.hpp>
 #include <ramie/monkey.hpp>
 #include <ramie/run.hpp>
@@ -30,22 +32,39 @@ void echo(int peer) {
     close(peer);
 }
 
-void serve(int listener) {
-    for (;;) {
-        const int peer = accept(listener, nullptr, nullptr);
-        if (peer >= 0) {
-            ramie::spawn(echo, peer);
-        } else {
-            // Mostly EMFILE: no descriptor is left. New clients wait until others have gone.
-            std::perror("accept");
-            usleep(200'000);
-        }
-    }
-}
-
 [[noreturn]] void fail(const char* call) {
     std::perror(call);
     std::exit(1);
+}
+
+// Mostly ENOMEM: there is no memory for one more stack. This client is turned away, the others are
+// served on.
+void start(int peer) {
+    try {
+        ramie::spawn(echo, peer);
+    } catch (const std::exception& e) {
+        std::fprintf(stderr, "refused a connection: %s\n", e.what());
+        close(peer);
+    }
+}
+
+// Mostly EMFILE: no descriptor is left. New clients wait until others have gone. A connection that
+// was broken before it was accepted is no reason to wait, and a bad listener none to go on.
+void survive_failed_accept() {
+    if (errno == ECONNABORTED || errno == EPROTO) return;
+    if (errno == EBADF || errno == EINVAL || errno == ENOTSOCK) fail("accept");
+    std::perror("accept");
+    usleep(200'000);
+}
+
+void serve(int listener) {
+    for (;;) {
+        const int peer = accept(listener, nullptr, nullptr);
+        if (peer >= 0)
+            start(peer);
+        else
+            survive_failed_accept();
+    }
 }
 
 int listen_on(std::uint16_t port) {

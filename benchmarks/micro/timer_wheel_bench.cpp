@@ -1,7 +1,9 @@
 // What a timer costs beside many pending ones, whose deadlines are spread over an hour. The number
 // of those is the argument: a million must cost no more per operation than a thousand.
 #include <benchmark/benchmark.h>
+#include <time.h>
 
+#include <algorithm>
 #include <cstdint>
 #include <deque>
 #include <random>
@@ -102,6 +104,39 @@ void timer_whole_life(benchmark::State& state) {
         static_cast<double>(expired), benchmark::Counter::kIsRate | benchmark::Counter::kInvert);
 }
 
+std::int64_t cpu_time() {
+    timespec t{};
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+    return t.tv_sec * second + t.tv_nsec;
+}
+
+// A million timers that are due, each on a page of its own as the timers of fibers are, and in no
+// order. "worst" is the longest of the steps, of which the argument says how much each may do.
+void timer_longest_step(benchmark::State& state) {
+    struct page {
+        alignas(4096) request timer;
+    };
+    constexpr std::size_t count = 1'000'000;
+    const auto portion = static_cast<std::size_t>(state.range(0));
+    std::vector<page> pages(count);
+    std::vector<page*> order;
+    for (page& each : pages) order.push_back(&each);
+    std::ranges::shuffle(order, std::mt19937_64(3));
+    std::int64_t worst = 0;
+    for (auto _ : state) {
+        timer_wheel wheel(0);
+        std::int64_t when = 60 * second;
+        for (page* each : order) wheel.set(each->timer, when += second / 100'000);
+        while (!wheel.empty()) {
+            const std::int64_t start = cpu_time();
+            wheel.advance(hour, portion);
+            worst = std::max(worst, cpu_time() - start);
+        }
+    }
+    state.counters["worst"] = static_cast<double>(worst) / second;
+}
+
+BENCHMARK(timer_longest_step)->Arg(2'048)->Arg(1'000'000)->Iterations(1);
 BENCHMARK(timer_set_and_cancel)->Arg(1'000)->Arg(100'000)->Arg(1'000'000);
 BENCHMARK(timer_set_and_expire)->Arg(1'000)->Arg(100'000)->Arg(1'000'000);
 BENCHMARK(timer_whole_life)->Arg(1'000)->Arg(100'000)->Arg(1'000'000);

@@ -18,6 +18,7 @@
 #include <optional>
 
 #include "descriptor_kind.hpp"
+#include "made_nonblocking.hpp"
 
 namespace ramie::monkey::detail {
 
@@ -122,11 +123,10 @@ accept_ring& ring() {
 }
 
 void make_nonblocking(int fd) noexcept {
-    descriptor_facts* facts = facts_of(fd);
     const int flags = real::fcntl(fd, F_GETFL, nullptr);
-    if (facts == nullptr || flags < 0 || (flags & O_NONBLOCK) != 0) return;
+    if (flags < 0 || (flags & O_NONBLOCK) != 0) return;
+    note_made_nonblocking(fd);
     real::fcntl(fd, F_SETFL, reinterpret_cast<void*>(std::intptr_t{flags | O_NONBLOCK}));
-    facts->made_nonblocking = true;
 }
 
 }  // namespace

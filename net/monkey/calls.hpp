@@ -21,6 +21,9 @@ enum class family : std::uint8_t { socket = 1, sleep = 2, poll = 4 };
 
 inline constinit std::atomic<std::uint8_t> patched_families{0};
 
+// The process that patched itself; a forked child is one of its own.
+inline constinit std::atomic<pid_t> patched_process{0};
+
 inline bool is_on(family f) noexcept {
     return (patched_families.load(std::memory_order_relaxed) & static_cast<std::uint8_t>(f)) != 0;
 }

@@ -2,8 +2,10 @@
 
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <sys/time.h>
 
 #include <cerrno>
+#include <cstring>
 
 #include "accept.hpp"
 #include "stream_io.hpp"
@@ -12,15 +14,41 @@ namespace ramie::monkey::detail {
 
 namespace {
 
+// A short read may be below the mark, with more behind it.
+void note_low_water_mark(descriptor_facts& facts) noexcept {
+    facts.has_low_water_mark = true;
+    facts.short_read_counts = false;
+}
+
 // A listener that never had a timeout gives none to its connections: that saves asking for each.
 void note_accepted(int fd, descriptor_facts& listener, int flags) noexcept {
     const descriptor_kind kind = listener.kind.load(std::memory_order_relaxed);
     note_created(fd, kind, flags);
     descriptor_facts* facts = facts_of(fd);
-    if (facts == nullptr || !listener.timeouts_untouched.load(std::memory_order_relaxed)) return;
-    facts->receive_timeout_ns = 0;
-    facts->send_timeout_ns = 0;
-    facts->timeouts_known = true;
+    if (facts == nullptr) return;
+    if (listener.has_low_water_mark.load(std::memory_order_relaxed)) note_low_water_mark(*facts);
+    if (listener.timeouts_untouched.load(std::memory_order_relaxed)) {
+        facts->receive_timeout_ns = 0;
+        facts->send_timeout_ns = 0;
+        facts->timeouts_known = true;
+    } else if (kind == descriptor_kind::tcp) {
+        for (const direction each : {direction::read, direction::write})
+            if (timeout_ns(listener, each) < 0) note_timeout(fd, each, -1, *facts);
+    }
+}
+
+// A connection in the making that somebody shut down is unmade: another connect() would begin a new
+// one. One that was refused is closed in both directions as well, and so tells of POLLRDHUP.
+bool is_unmade(int fd) noexcept {
+    constexpr short broken = POLLERR | POLLHUP;
+    pollfd question{fd, POLLRDHUP, 0};
+    return real::poll(&question, 1, 0) == 1 && question.revents == broken;
+}
+
+int fail_unmade(int fd) noexcept {
+    const int error = socket_option(fd, SO_ERROR);
+    errno = error > 0 ? error : ECONNABORTED;
+    return -1;
 }
 
 int try_connect(int fd, const sockaddr* address, socklen_t length) noexcept {
@@ -39,9 +67,10 @@ int finish_connect(int fd, const sockaddr* address, socklen_t length, descriptor
     const deadline until = timeout_of(fd, direction::write, facts);
     for (;;) {
         d->clear(direction::write);
-        const wake reason =
-            judge(wait_descriptor(*d, fd, direction::write, until, false), *d, generation);
+        const wake reason = judge(
+            wait_descriptor(*d, fd, direction::write, until, waits_as::watcher), *d, generation);
         if (reason != wake::granted && reason != wake::timed_out) return -1;
+        if (is_unmade(fd)) return fail_unmade(fd);
         const int result = try_connect(fd, address, length);
         if (result == 0 || errno != EALREADY) return result;
         if (reason == wake::timed_out) {
@@ -52,9 +81,11 @@ int finish_connect(int fd, const sockaddr* address, socklen_t length, descriptor
 }
 
 // Each has two numbers, since 32-bit programs learned of 64-bit time.
+bool is_receive_timeout(int name) noexcept {
+    return name == SO_RCVTIMEO_OLD || name == SO_RCVTIMEO_NEW;
+}
 bool is_timeout(int name) noexcept {
-    return name == SO_RCVTIMEO_OLD || name == SO_SNDTIMEO_OLD || name == SO_RCVTIMEO_NEW ||
-           name == SO_SNDTIMEO_NEW;
+    return is_receive_timeout(name) || name == SO_SNDTIMEO_OLD || name == SO_SNDTIMEO_NEW;
 }
 
 }  // namespace
@@ -110,17 +141,19 @@ void note_copy(int from, int to) noexcept {
 
 void note_closing(int fd) noexcept { forget(fd); }
 
-void note_option(int fd, int level, int name) noexcept {
+void note_option(int fd, int level, int name, const void* value) noexcept {
     descriptor_facts* facts = facts_of(fd);
     if (facts == nullptr) return;
-    // Asked again when it matters: the kernel rounds and refuses as it likes.
+    if (level == SOL_SOCKET && name == SO_RCVLOWAT) note_low_water_mark(*facts);
+    // From now on a short read may end at a record, with more behind it.
+    if (level == IPPROTO_TCP && name == TCP_ULP) facts->short_read_counts = false;
     if (level == SOL_SOCKET && is_timeout(name)) {
-        facts->timeouts_known = false;
-        facts->timeouts_untouched = false;
+        timeval set{};
+        std::memcpy(&set, value, sizeof set);
+        note_timeout(fd, is_receive_timeout(name) ? direction::read : direction::write, set.tv_sec,
+                     *facts);
     }
-    // From now on a short read may end at a record or below a mark, with more behind it.
-    if ((level == IPPROTO_TCP && name == TCP_ULP) || (level == SOL_SOCKET && name == SO_RCVLOWAT))
-        facts->short_read_counts = false;
+    facts->simple = 0;
 }
 
 }  // namespace ramie::monkey::detail

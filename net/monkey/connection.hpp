@@ -16,6 +16,6 @@ void note_copy(int from, int to) noexcept;
 void note_closing(int fd) noexcept;
 
 // After a change of an option that the table remembers.
-void note_option(int fd, int level, int name) noexcept;
+void note_option(int fd, int level, int name, const void* value) noexcept;
 
 }  // namespace ramie::monkey::detail

@@ -6,15 +6,17 @@
 
 #include <cerrno>
 
-namespace ramie::monkey::detail {
+#include "made_nonblocking.hpp"
 
-namespace {
+namespace ramie::monkey::detail {
 
 int socket_option(int fd, int name) noexcept {
     int value = -1;
     socklen_t length = sizeof value;
     return real::getsockopt(fd, SOL_SOCKET, name, &value, &length) == 0 ? value : -1;
 }
+
+namespace {
 
 descriptor_kind look_up(int fd) noexcept {
     struct stat status;
@@ -34,6 +36,13 @@ std::int64_t ask_timeout(int fd, int name) noexcept {
     return value.tv_sec * 1'000'000'000 + value.tv_usec * 1'000;
 }
 
+void learn_timeouts(int fd, descriptor_facts& facts) noexcept {
+    if (facts.timeouts_known.load(std::memory_order_relaxed)) return;
+    facts.receive_timeout_ns = ask_timeout(fd, SO_RCVTIMEO);
+    facts.send_timeout_ns = ask_timeout(fd, SO_SNDTIMEO);
+    facts.timeouts_known = true;
+}
+
 }  // namespace
 
 descriptor_kind kind_of(int fd, descriptor_facts& facts) noexcept {
@@ -43,32 +52,51 @@ descriptor_kind kind_of(int fd, descriptor_facts& facts) noexcept {
     const int saved = errno;
     kind = look_up(fd);
     facts.kind.store(kind, std::memory_order_relaxed);
-    facts.short_read_counts.store(kind == descriptor_kind::tcp, std::memory_order_relaxed);
+    const bool has_mark = is_socket(kind) && socket_option(fd, SO_RCVLOWAT) > 1;
+    facts.has_low_water_mark.store(has_mark, std::memory_order_relaxed);
+    facts.short_read_counts.store(kind == descriptor_kind::tcp && !has_mark,
+                                  std::memory_order_relaxed);
     errno = saved;
     return kind;
 }
 
 bool wants_nonblocking(int fd, descriptor_facts& facts) noexcept {
-    if (is_known_blocking(facts) || facts.made_nonblocking.load(std::memory_order_relaxed))
-        return false;
+    if (is_known_blocking(facts)) return false;
     const int saved = errno;
     const int flags = real::fcntl(fd, F_GETFL, nullptr);
     errno = saved;
-    return flags >= 0 && (flags & O_NONBLOCK) != 0;
+    return flags >= 0 && (flags & O_NONBLOCK) != 0 && !is_made_nonblocking(fd);
+}
+
+// The bit is set before the facts are looked at, and whoever changes one clears the bit after:
+// whatever the order, a change is not missed.
+void learn_simple(direction dir, descriptor_facts& facts) noexcept {
+    const auto bit = static_cast<std::uint8_t>(dir);
+    facts.simple.fetch_or(bit);
+    const auto& timeout = dir == direction::read ? facts.receive_timeout_ns : facts.send_timeout_ns;
+    const bool is_simple = facts.kind == descriptor_kind::tcp && is_known_blocking(facts) &&
+                           facts.timeouts_known && timeout == 0 && facts.short_read_counts &&
+                           !facts.has_low_water_mark;
+    if (!is_simple) facts.simple.fetch_and(static_cast<std::uint8_t>(~bit));
 }
 
 deadline timeout_of(int fd, direction dir, descriptor_facts& facts) noexcept {
     if (!facts.timeouts_known.load(std::memory_order_relaxed)) {
         const int saved = errno;
-        facts.receive_timeout_ns = ask_timeout(fd, SO_RCVTIMEO);
-        facts.send_timeout_ns = ask_timeout(fd, SO_SNDTIMEO);
-        facts.timeouts_known = true;
+        learn_timeouts(fd, facts);
         errno = saved;
     }
-    const std::int64_t ns =
-        (dir == direction::read ? facts.receive_timeout_ns : facts.send_timeout_ns)
-            .load(std::memory_order_relaxed);
+    const std::int64_t ns = timeout_ns(facts, dir);
     return ns == 0 ? deadline::never() : deadline(std::chrono::nanoseconds(ns));
+}
+
+void note_timeout(int fd, direction dir, std::int64_t seconds, descriptor_facts& facts) noexcept {
+    learn_timeouts(fd, facts);
+    facts.timeouts_untouched = false;
+    const bool receives = dir == direction::read;
+    // Below zero nothing is waited for, and getsockopt() does not tell.
+    (receives ? facts.receive_timeout_ns : facts.send_timeout_ns) =
+        seconds < 0 ? -1 : ask_timeout(fd, receives ? SO_RCVTIMEO : SO_SNDTIMEO);
 }
 
 void note_created(int fd, descriptor_kind kind, int flags) noexcept {
@@ -81,12 +109,15 @@ void note_created(int fd, descriptor_kind kind, int flags) noexcept {
 }
 
 void note_shared(int fd) noexcept {
-    if (descriptor_facts* facts = facts_of(fd)) facts->blocking_known = false;
+    descriptor_facts* const facts = facts_of(fd);
+    if (facts == nullptr) return;
+    facts->blocking_known = false;
+    facts->simple = 0;
 }
 
 void note_mode_set(int fd) noexcept {
     note_shared(fd);
-    if (descriptor_facts* facts = facts_of(fd)) facts->made_nonblocking = false;
+    note_mode_chosen(fd);
 }
 
 nonblocking_for_a_call::nonblocking_for_a_call(int fd) noexcept

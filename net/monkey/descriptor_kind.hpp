@@ -9,6 +9,13 @@
 
 namespace ramie::monkey::detail {
 
+inline bool is_socket(descriptor_kind k) noexcept {
+    return k == descriptor_kind::tcp || k == descriptor_kind::socket;
+}
+
+// -1 when there is none.
+int socket_option(int fd, int name) noexcept;
+
 // Asks the kernel once for each opening of the number.
 descriptor_kind kind_of(int fd, descriptor_facts&) noexcept;
 
@@ -21,8 +28,19 @@ inline bool is_known_blocking(const descriptor_facts& facts) noexcept {
 // True when the owner set O_NONBLOCK.
 bool wants_nonblocking(int fd, descriptor_facts&) noexcept;
 
+// Finds out whether calls in this direction may take the short way, see simple.hpp.
+void learn_simple(direction, descriptor_facts&) noexcept;
+
+inline std::int64_t timeout_ns(const descriptor_facts& facts, direction dir) noexcept {
+    const auto& ns = dir == direction::read ? facts.receive_timeout_ns : facts.send_timeout_ns;
+    return ns.load(std::memory_order_relaxed);
+}
+
 // By SO_RCVTIMEO or SO_SNDTIMEO, from now.
 deadline timeout_of(int fd, direction, descriptor_facts&) noexcept;
+
+// The owner set one of them to `seconds` and something.
+void note_timeout(int fd, direction, std::int64_t seconds, descriptor_facts&) noexcept;
 
 // A new descriptor was made by this process; `flags` as for socket(): SOCK_NONBLOCK or O_NONBLOCK.
 void note_created(int fd, descriptor_kind, int flags) noexcept;

@@ -11,12 +11,17 @@
 
 #include "connection.hpp"
 #include "descriptor_kind.hpp"
+#include "made_nonblocking.hpp"
 
 using namespace ramie::monkey::detail;
 
 namespace {
 
 bool patched() noexcept { return is_on(family::socket); }
+
+// A vforked child has its parent's memory and numbers of its own: what it closes or takes over is
+// nothing to the table.
+bool owns_table() noexcept { return patched() && getpid() == patched_process; }
 
 void note_pair(const int fds[2], descriptor_kind kind, int flags) noexcept {
     note_created(fds[0], kind, flags);
@@ -25,7 +30,7 @@ void note_pair(const int fds[2], descriptor_kind kind, int flags) noexcept {
 
 // The number that a dup2() takes over is closed by it: whoever waits must know before.
 void note_taken_over(int from, int to) noexcept {
-    if (patched() && from != to && real::fcntl(from, F_GETFD, nullptr) >= 0) note_closing(to);
+    if (owns_table() && from != to && real::fcntl(from, F_GETFD, nullptr) >= 0) note_closing(to);
 }
 
 // A local socket that is full sends no event when it is shut down for writing.
@@ -38,11 +43,15 @@ void wake_all_of(int fd) noexcept {
     }
 }
 
+// A process that is not patched yet may choose for one that is.
+void note_mode(int fd) noexcept { patched() ? note_mode_set(fd) : note_mode_chosen(fd); }
+
 int control(int fd, int command, void* argument) noexcept {
     const int result = real::fcntl(fd, command, argument);
-    if (result < 0 || !patched()) return result;
-    if (command == F_SETFL) note_mode_set(fd);
-    if (command == F_DUPFD || command == F_DUPFD_CLOEXEC) note_copy(fd, result);
+    if (result < 0) return result;
+    if (command == F_SETFL) note_mode(fd);
+    if (!patched()) return result;
+    if ((command == F_DUPFD || command == F_DUPFD_CLOEXEC) && owns_table()) note_copy(fd, result);
     return result;
 }
 
@@ -94,13 +103,13 @@ int connect(int fd, const sockaddr* address, socklen_t length) {
 }
 
 int close(int fd) {
-    if (patched()) note_closing(fd);
+    if (owns_table()) note_closing(fd);
     return real::close(fd);
 }
 
 // libc closes the descriptor of a stream without asking close().
 int fclose(FILE* stream) {
-    if (patched() && stream != nullptr) note_closing(fileno(stream));
+    if (owns_table() && stream != nullptr) note_closing(fileno(stream));
     return real::fclose(stream);
 }
 
@@ -112,21 +121,21 @@ int shutdown(int fd, int how) noexcept {
 
 int dup(int from) noexcept {
     const int to = real::dup(from);
-    if (to >= 0 && patched()) note_copy(from, to);
+    if (to >= 0 && owns_table()) note_copy(from, to);
     return to;
 }
 
 int dup2(int from, int to) noexcept {
     note_taken_over(from, to);
     const int result = real::dup2(from, to);
-    if (result >= 0 && from != to && patched()) note_copy(from, to);
+    if (result >= 0 && from != to && owns_table()) note_copy(from, to);
     return result;
 }
 
 int dup3(int from, int to, int flags) noexcept {
     note_taken_over(from, to);
     const int result = real::dup3(from, to, flags);
-    if (result >= 0 && patched()) note_copy(from, to);
+    if (result >= 0 && owns_table()) note_copy(from, to);
     return result;
 }
 
@@ -154,13 +163,13 @@ int ioctl(int fd, unsigned long request, ...) noexcept {
     void* const argument = va_arg(arguments, void*);
     va_end(arguments);
     const int result = real::ioctl(fd, request, argument);
-    if (result == 0 && request == FIONBIO && patched()) note_mode_set(fd);
+    if (result == 0 && request == FIONBIO) note_mode(fd);
     return result;
 }
 
 int setsockopt(int fd, int level, int name, const void* value, socklen_t length) noexcept {
     const int result = real::setsockopt(fd, level, name, value, length);
-    if (result == 0 && patched()) note_option(fd, level, name);
+    if (result == 0 && patched()) note_option(fd, level, name, value);
     return result;
 }
 }

@@ -1,6 +1,8 @@
 // Switching the patch on, and asking about it.
 
 #include <dlfcn.h>
+#include <pthread.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <array>
@@ -28,7 +30,24 @@ void* find_original(const char* name) noexcept {
 
 namespace {
 
-void patch(family f) noexcept { patched_families.fetch_or(static_cast<std::uint8_t>(f)); }
+// What was known of a descriptor is not sure after a fork, of a process without a scheduler too.
+void note_child() noexcept {
+    patched_process = getpid();
+    bump_fork_epoch();
+}
+
+void count_forks() noexcept {
+    static const int registered = [] {
+        patched_process = getpid();
+        return pthread_atfork(nullptr, &bump_fork_epoch, &note_child);
+    }();
+    static_cast<void>(registered);
+}
+
+void patch(family f) noexcept {
+    count_forks();
+    patched_families.fetch_or(static_cast<std::uint8_t>(f));
+}
 
 struct covered_call {
     std::string_view name;

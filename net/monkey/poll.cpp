@@ -15,17 +15,19 @@ namespace ramie::monkey::detail {
 
 namespace {
 
+constexpr wait_kind in_poll{"poll()", outside::kernel};
+
 // The places of one fiber in the queues of many descriptors, both directions of each.
 class watch_list {
   public:
     // False, with errno, when a descriptor cannot be watched or memory is short.
-    bool watch(const pollfd* fds, nfds_t count) noexcept {
-        places_.reset(new (std::nothrow) std::optional<waiter>[2 * count]);
+    bool watch(const pollfd* fds, unsigned count) noexcept {
+        places_.reset(new (std::nothrow) std::optional<waiter>[2 * std::size_t{count}]);
         if (places_ == nullptr) {
             errno = ENOMEM;
             return false;
         }
-        for (nfds_t i = 0; i != count; ++i) {
+        for (unsigned i = 0; i != count; ++i) {
             if (fds[i].fd < 0) continue;
             // Errors and hang-ups are always asked for: they come with readability.
             if (!add(fds[i].fd, direction::read, places_[2 * i])) return false;
@@ -42,7 +44,7 @@ class watch_list {
         if (d == nullptr) return false;
         // A regular file that is not ready for what is asked never will be.
         if (!ramie::detail::watch(*d, fd, dir)) return errno == EPERM;
-        place.emplace(*current_fiber, true);
+        place.emplace(*current_fiber).on_wake = [](waiter&) noexcept { return false; };
         d->waiting(dir).enqueue(*place);
         return true;
     }
@@ -50,7 +52,9 @@ class watch_list {
     std::unique_ptr<std::optional<waiter>[]> places_;
 };
 
-int poll_on_fiber(pollfd* fds, nfds_t count, int timeout_ms) noexcept {
+int poll_on_fiber(pollfd* fds, nfds_t asked, int timeout_ms) noexcept {
+    // The kernel looks no further.
+    const auto count = static_cast<unsigned>(asked);
     const deadline until =
         timeout_ms < 0 ? deadline::never() : deadline(std::chrono::milliseconds(timeout_ms));
     for (;;) {
@@ -63,9 +67,8 @@ int poll_on_fiber(pollfd* fds, nfds_t count, int timeout_ms) noexcept {
         }
         watch_list places;
         if (!places.watch(fds, count)) return -1;
-        const wake reason =
-            park_fiber({.what = "poll()", .object = fds, .ended_by = outside::kernel}, until);
-        if (reason == wake::interrupted) {
+        const wake reason = park_fiber(in_poll, fds, until);
+        if (reason == wake::interrupted && !was_taken_back(reason)) {
             errno = wait_error(reason);
             return -1;
         }

@@ -1,9 +1,8 @@
 #include "receive.hpp"
 
-#include <limits.h>
-
 #include <functional>
 
+#include "simple.hpp"
 #include "stream_io.hpp"
 
 namespace ramie::monkey::detail {
@@ -14,10 +13,15 @@ std::size_t total_of(const iovec* parts, std::size_t count) noexcept {
     return part_cursor(parts, count).left();
 }
 
-bool is_stream(int fd) noexcept {
-    int type = 0;
-    socklen_t length = sizeof type;
-    return real::getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &length) == 0 && type == SOCK_STREAM;
+bool is_stream(int fd) noexcept { return socket_option(fd, SO_TYPE) == SOCK_STREAM; }
+
+// `attempt(flags)`, the plain call, without waiting.
+template <class Attempt>
+ssize_t attempt_receive(int fd, int flags, Attempt attempt) noexcept {
+    const ssize_t n = attempt(flags | MSG_DONTWAIT);
+    if (n >= 0 || errno != EAGAIN || !is_shut_down(fd)) [[likely]]
+        return n;
+    return attempt(flags);
 }
 
 // A receive on a socket that may wait: `attempt(flags)` is the plain call.
@@ -28,11 +32,7 @@ ssize_t receive_when_ready(int fd, std::size_t wanted, int flags, descriptor_fac
     const bool short_counts =
         facts.short_read_counts.load(std::memory_order_relaxed) && (flags & MSG_PEEK) == 0;
     return wait_for(fd, direction::read, facts, timeout_of(fd, direction::read, facts),
-                    short_counts ? wanted : 0, [&]() -> ssize_t {
-                        const ssize_t n = attempt(flags | MSG_DONTWAIT);
-                        if (n >= 0 || errno != EAGAIN || !is_shut_down(fd)) return n;
-                        return attempt(flags);
-                    });
+                    short_counts ? wanted : 0, [&] { return attempt_receive(fd, flags, attempt); });
 }
 
 bool brought_descriptors(const msghdr& m) noexcept {
@@ -77,18 +77,19 @@ class piecewise {
     bool over_ = false;
 };
 
-// The whole of what a stream was asked for.
-ssize_t receive_all(int fd, msghdr& message, int flags, descriptor_facts& facts) noexcept {
+// What there is of a stream, but no less than `enough`.
+ssize_t receive_enough(int fd, msghdr& message, int flags, std::size_t enough,
+                       descriptor_facts& facts) noexcept {
     piecewise next(fd, message, (flags & ~MSG_WAITALL) | MSG_DONTWAIT);
     return transfer_all(fd, direction::read, facts, timeout_of(fd, direction::read, facts),
-                        {message.msg_iov, message.msg_iovlen}, 0,
+                        {message.msg_iov, message.msg_iovlen}, 0, enough,
                         facts.short_read_counts.load(std::memory_order_relaxed), std::ref(next));
 }
 
-// Looked at from the start each time, until everything is there or no more will come.
-ssize_t look_at_all(int fd, msghdr& message, int flags, descriptor_facts& facts) noexcept {
+// Looked at from the start each time, until `enough` is there or no more will come.
+ssize_t look_at_enough(int fd, msghdr& message, int flags, std::size_t enough,
+                       descriptor_facts& facts) noexcept {
     const msghdr asked = message;
-    const std::size_t wanted = total_of(message.msg_iov, message.msg_iovlen);
     const auto look = [&] {
         message = asked;
         return real::recvmsg(fd, &message, (flags & ~MSG_WAITALL) | MSG_DONTWAIT);
@@ -96,7 +97,7 @@ ssize_t look_at_all(int fd, msghdr& message, int flags, descriptor_facts& facts)
     const deadline until = timeout_of(fd, direction::read, facts);
     const ssize_t n = wait_for(fd, direction::read, facts, until, 0, [&]() -> ssize_t {
         const ssize_t seen = look();
-        if (seen <= 0 || static_cast<std::size_t>(seen) >= wanted) return seen;
+        if (seen <= 0 || static_cast<std::size_t>(seen) >= enough) return seen;
         pollfd question{fd, POLLRDHUP, 0};
         if (real::poll(&question, 1, 0) != 0) return seen;
         errno = EAGAIN;
@@ -106,11 +107,24 @@ ssize_t look_at_all(int fd, msghdr& message, int flags, descriptor_facts& facts)
     return n < 0 && errno == EAGAIN ? look() : n;
 }
 
-// A local socket shows what there is at once.
-bool wants_all(int fd, std::size_t wanted, int flags, descriptor_facts& facts) noexcept {
-    return (flags & MSG_WAITALL) != 0 && wanted != 0 && is_stream(fd) &&
-           ((flags & MSG_PEEK) == 0 || kind_of(fd, facts) == descriptor_kind::tcp) &&
-           !wants_nonblocking(fd, facts);
+// Less than this is not enough for a stream that may wait. A local socket shows what there is at
+// once.
+std::size_t least_of(int fd, std::size_t wanted, int flags, descriptor_facts& facts) noexcept {
+    const bool all = (flags & MSG_WAITALL) != 0;
+    if ((!all && !facts.has_low_water_mark.load(std::memory_order_relaxed)) || !is_stream(fd) ||
+        ((flags & MSG_PEEK) != 0 && kind_of(fd, facts) != descriptor_kind::tcp) ||
+        wants_nonblocking(fd, facts))
+        return 1;
+    const int mark = all ? -1 : socket_option(fd, SO_RCVLOWAT);
+    return mark < 0 ? wanted : std::min(wanted, static_cast<std::size_t>(mark));
+}
+
+// True for a request that is answered at once, whatever the mode.
+bool never_waits(int fd, int flags) noexcept {
+    if ((flags & MSG_DONTWAIT) != 0) return true;
+    // To the others these flags mean nothing.
+    if ((flags & MSG_OOB) != 0 && is_stream(fd)) return true;
+    return (flags & MSG_ERRQUEUE) != 0 && socket_option(fd, SO_DOMAIN) != AF_UNIX;
 }
 
 // What all receiving calls do: `plain(flags)` is the libc call, `as_message` the same as recvmsg.
@@ -118,16 +132,17 @@ template <class Plain, class AsMessage>
 ssize_t receive_on_fiber(int fd, std::size_t wanted, int flags, Plain plain,
                          AsMessage as_message) noexcept {
     descriptor_facts* facts = facts_of(fd);
-    // Who asks for what never waits gets the plain call.
-    if (facts == nullptr || (flags & (MSG_DONTWAIT | MSG_ERRQUEUE | MSG_OOB)) != 0 ||
-        !is_socket(kind_of(fd, *facts)))
+    if (facts == nullptr || !is_socket(kind_of(fd, *facts)) || never_waits(fd, flags))
         return plain(flags);
-    if (wants_all(fd, wanted, flags, *facts))
-        return as_message([&](msghdr& m) {
-            return (flags & MSG_PEEK) != 0 ? look_at_all(fd, m, flags, *facts)
-                                           : receive_all(fd, m, flags, *facts);
-        });
-    return receive_when_ready(fd, wanted, flags, *facts, plain);
+    const std::size_t least = least_of(fd, std::min(wanted, most_in_a_call), flags, *facts);
+    if (least <= 1) {
+        learn_simple(direction::read, *facts);
+        return receive_when_ready(fd, wanted, flags, *facts, plain);
+    }
+    return as_message([&](msghdr& m) {
+        return (flags & MSG_PEEK) != 0 ? look_at_enough(fd, m, flags, least, *facts)
+                                       : receive_enough(fd, m, flags, least, *facts);
+    });
 }
 
 ssize_t read_pipe(int fd, const iovec* parts, int count, descriptor_facts& facts) noexcept {
@@ -135,18 +150,28 @@ ssize_t read_pipe(int fd, const iovec* parts, int count, descriptor_facts& facts
                     [&] { return try_read_parts(fd, parts, count); });
 }
 
-}  // namespace
-
-ssize_t receive(int fd, void* data, std::size_t size, int flags) noexcept {
+[[gnu::noinline]] ssize_t receive_the_long_way(int fd, void* data, std::size_t size,
+                                               int flags) noexcept {
     return receive_on_fiber(
         fd, size, flags, [=](int f) { return real::recv(fd, data, size, f); },
         [=](auto run) {
-            iovec part{data, size};
+            iovec part{data, std::min(size, most_in_a_call)};
             msghdr message{};
             message.msg_iov = &part;
             message.msg_iovlen = 1;
             return run(message);
         });
+}
+
+}  // namespace
+
+ssize_t receive(int fd, void* data, std::size_t size, int flags) noexcept {
+    descriptor* const d = simple_descriptor(fd, direction::read);
+    if (d == nullptr || flags != 0 || !is_simple_size(size))
+        return receive_the_long_way(fd, data, size, flags);
+    return transfer_simply(*d, fd, direction::read, size, [=] {
+        return attempt_receive(fd, 0, [=](int f) { return real::recv(fd, data, size, f); });
+    });
 }
 
 ssize_t receive_from(int fd, void* data, std::size_t size, int flags, sockaddr* from,
@@ -155,7 +180,7 @@ ssize_t receive_from(int fd, void* data, std::size_t size, int flags, sockaddr* 
     return receive_on_fiber(
         fd, size, flags, [=](int f) { return real::recvfrom(fd, data, size, f, from, length); },
         [=](auto run) {
-            iovec part{data, size};
+            iovec part{data, std::min(size, most_in_a_call)};
             msghdr message{};
             message.msg_iov = &part;
             message.msg_iovlen = 1;
@@ -168,7 +193,8 @@ ssize_t receive_from(int fd, void* data, std::size_t size, int flags, sockaddr* 
 }
 
 ssize_t receive_message(int fd, msghdr* message, int flags) noexcept {
-    if (message == nullptr || message->msg_iov == nullptr) return real::recvmsg(fd, message, flags);
+    if (message == nullptr || !are_valid(message->msg_iov, message->msg_iovlen))
+        return real::recvmsg(fd, message, flags);
     return receive_on_fiber(
         fd, total_of(message->msg_iov, message->msg_iovlen), flags,
         [=](int f) { return real::recvmsg(fd, message, f); },
@@ -177,11 +203,12 @@ ssize_t receive_message(int fd, msghdr* message, int flags) noexcept {
 
 ssize_t read_bytes(int fd, void* data, std::size_t size) noexcept {
     descriptor_facts* facts = facts_of(fd);
-    if (facts == nullptr || size == 0) return real::read(fd, data, size);
+    if (facts == nullptr || size == 0 || size > SSIZE_MAX) return real::read(fd, data, size);
     const descriptor_kind kind = kind_of(fd, *facts);
-    if (is_socket(kind))
-        return receive_when_ready(fd, size, 0, *facts,
-                                  [=](int f) { return real::recv(fd, data, size, f); });
+    if (is_socket(kind)) {
+        const ssize_t n = receive(fd, data, size, 0);
+        return was_replaced(fd, n) ? read_bytes(fd, data, size) : n;
+    }
     if (kind != descriptor_kind::pipe) return real::read(fd, data, size);
     const iovec part{data, size};
     return read_pipe(fd, &part, 1, *facts);
@@ -189,7 +216,7 @@ ssize_t read_bytes(int fd, void* data, std::size_t size) noexcept {
 
 ssize_t read_parts(int fd, const iovec* parts, int count) noexcept {
     descriptor_facts* facts = facts_of(fd);
-    if (facts == nullptr || count <= 0 || count > IOV_MAX || parts == nullptr)
+    if (facts == nullptr || count <= 0 || !are_valid(parts, static_cast<std::size_t>(count)))
         return real::readv(fd, parts, count);
     const descriptor_kind kind = kind_of(fd, *facts);
     const std::size_t wanted = total_of(parts, static_cast<std::size_t>(count));
@@ -199,8 +226,8 @@ ssize_t read_parts(int fd, const iovec* parts, int count) noexcept {
     msghdr message{};
     message.msg_iov = const_cast<iovec*>(parts);
     message.msg_iovlen = static_cast<std::size_t>(count);
-    return receive_when_ready(fd, wanted, 0, *facts,
-                              [&](int f) { return real::recvmsg(fd, &message, f); });
+    const ssize_t n = receive_message(fd, &message, 0);
+    return was_replaced(fd, n) ? read_parts(fd, parts, count) : n;
 }
 
 }  // namespace ramie::monkey::detail

@@ -1,6 +1,7 @@
 #include <limits.h>
 
 #include "receive.hpp"
+#include "simple.hpp"
 #include "stream_io.hpp"
 
 namespace ramie::monkey::detail {
@@ -22,7 +23,7 @@ ssize_t send_when_ready(int fd, std::size_t wanted, int flags, descriptor_facts&
 // What is left after a first part went out. An error now belongs to the next call: no signal.
 ssize_t send_rest(int fd, part_cursor cursor, ssize_t done, int flags, descriptor_facts& facts,
                   deadline until) noexcept {
-    return transfer_all(fd, direction::write, facts, until, cursor, done, true,
+    return transfer_all(fd, direction::write, facts, until, cursor, done, most_in_a_call, true,
                         [=](iovec* parts, std::size_t count) -> ssize_t {
                             if (has_pending_error(fd)) return 0;
                             msghdr message{};
@@ -38,6 +39,7 @@ ssize_t send_on_fiber(int fd, const iovec* parts, std::size_t count, int flags,
                       Attempt plain) noexcept {
     descriptor_facts* facts = facts_of(fd);
     if (must_not_wait(facts, fd, flags)) return plain(flags);
+    learn_simple(direction::write, *facts);
     part_cursor cursor(parts, count);
     const deadline until = timeout_of(fd, direction::write, *facts);
     const ssize_t n = send_when_ready(fd, cursor.left(), flags, *facts, until, plain);
@@ -53,8 +55,8 @@ ssize_t write_pipe(int fd, const iovec* parts, int count, descriptor_facts& fact
     if (all.left() <= PIPE_BUF)
         return wait_for(fd, direction::write, facts, deadline::never(), 0,
                         [&] { return try_write_parts(fd, parts, count); });
-    return transfer_all(fd, direction::write, facts, deadline::never(), all, 0, false,
-                        [fd](iovec* window, std::size_t n) {
+    return transfer_all(fd, direction::write, facts, deadline::never(), all, 0, most_in_a_call,
+                        false, [fd](iovec* window, std::size_t n) {
                             return try_write_parts(fd, window, static_cast<int>(n));
                         });
 }
@@ -80,11 +82,33 @@ ssize_t send_on_fiber_to(int fd, const void* address, const iovec* parts, std::s
     return retry(fd, timeout_of(fd, direction::write, *facts), attempt);
 }
 
+// `sent`: what went out already.
+[[gnu::noinline]] ssize_t send_simple_rest(descriptor& d, int fd, const void* data,
+                                           std::size_t size, int flags, ssize_t sent) noexcept {
+    const iovec part{const_cast<void*>(data), size};
+    part_cursor cursor(&part, 1);
+    cursor.advance(static_cast<std::size_t>(sent));
+    return send_rest(fd, cursor, sent, flags, *d.facts, deadline::never());
+}
+
+[[gnu::noinline]] ssize_t send_the_long_way(int fd, const void* data, std::size_t size,
+                                            int flags) noexcept {
+    const iovec part{const_cast<void*>(data), size};
+    return send_on_fiber(fd, &part, 1, flags, [=](int f) { return real::send(fd, data, size, f); });
+}
+
 }  // namespace
 
 ssize_t send_bytes(int fd, const void* data, std::size_t size, int flags) noexcept {
-    const iovec part{const_cast<void*>(data), size};
-    return send_on_fiber(fd, &part, 1, flags, [=](int f) { return real::send(fd, data, size, f); });
+    descriptor* const d = simple_descriptor(fd, direction::write);
+    if (d == nullptr || (flags & ~MSG_NOSIGNAL) != 0 || !is_simple_size(size))
+        return send_the_long_way(fd, data, size, flags);
+    const ssize_t n = transfer_simply(*d, fd, direction::write, size, [=] {
+        return real::send(fd, data, size, flags | MSG_DONTWAIT);
+    });
+    if (n < 0 || static_cast<std::size_t>(n) == size) [[likely]]
+        return n;
+    return send_simple_rest(*d, fd, data, size, flags, n);
 }
 
 ssize_t send_to(int fd, const void* data, std::size_t size, int flags, const sockaddr* to,
@@ -95,16 +119,20 @@ ssize_t send_to(int fd, const void* data, std::size_t size, int flags, const soc
 }
 
 ssize_t send_message(int fd, const msghdr* message, int flags) noexcept {
-    if (message == nullptr || message->msg_iov == nullptr) return real::sendmsg(fd, message, flags);
+    if (message == nullptr || !are_valid(message->msg_iov, message->msg_iovlen))
+        return real::sendmsg(fd, message, flags);
     return send_on_fiber_to(fd, message->msg_name, message->msg_iov, message->msg_iovlen, flags,
                             [=](int f) { return real::sendmsg(fd, message, f); });
 }
 
 ssize_t write_bytes(int fd, const void* data, std::size_t size) noexcept {
     descriptor_facts* facts = facts_of(fd);
-    if (facts == nullptr) return real::write(fd, data, size);
+    if (facts == nullptr || size > SSIZE_MAX) return real::write(fd, data, size);
     const descriptor_kind kind = kind_of(fd, *facts);
-    if (is_socket(kind)) return send_bytes(fd, data, size, 0);
+    if (is_socket(kind)) {
+        const ssize_t n = send_bytes(fd, data, size, 0);
+        return was_replaced(fd, n) ? write_bytes(fd, data, size) : n;
+    }
     if (kind != descriptor_kind::pipe || size == 0) return real::write(fd, data, size);
     const iovec part{const_cast<void*>(data), size};
     return write_pipe(fd, &part, 1, *facts);
@@ -112,15 +140,19 @@ ssize_t write_bytes(int fd, const void* data, std::size_t size) noexcept {
 
 ssize_t write_parts(int fd, const iovec* parts, int count) noexcept {
     descriptor_facts* facts = facts_of(fd);
-    if (facts == nullptr || count <= 0 || count > IOV_MAX || parts == nullptr)
+    if (facts == nullptr || count <= 0 || !are_valid(parts, static_cast<std::size_t>(count)))
         return real::writev(fd, parts, count);
     const descriptor_kind kind = kind_of(fd, *facts);
     if (kind == descriptor_kind::pipe) return write_pipe(fd, parts, count, *facts);
-    if (!is_socket(kind)) return real::writev(fd, parts, count);
+    // Unlike write(), it sends no empty datagram.
+    const std::size_t n = static_cast<std::size_t>(count);
+    if (!is_socket(kind) || part_cursor(parts, n).left() == 0)
+        return real::writev(fd, parts, count);
     msghdr message{};
     message.msg_iov = const_cast<iovec*>(parts);
-    message.msg_iovlen = static_cast<std::size_t>(count);
-    return send_message(fd, &message, 0);
+    message.msg_iovlen = n;
+    const ssize_t sent = send_message(fd, &message, 0);
+    return was_replaced(fd, sent) ? write_parts(fd, parts, count) : sent;
 }
 
 }  // namespace ramie::monkey::detail

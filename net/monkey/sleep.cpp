@@ -10,9 +10,7 @@
 
 namespace ramie::monkey::detail {
 
-wake sleep_on_fiber(deadline until) noexcept {
-    return park_fiber({.what = "the end of a sleep"}, until);
-}
+wake sleep_on_fiber(deadline until) noexcept { return park_fiber(sleeping, nullptr, until); }
 
 namespace {
 
@@ -38,7 +36,10 @@ std::int64_t time_on(clockid_t clock) noexcept {
 // Sleeps for `ns`; 0, or the error of a broken sleep with what was left in `rest`.
 int sleep_for(std::int64_t ns, std::int64_t& rest) noexcept {
     const std::int64_t end = now_ns() + ns;
-    const wake reason = sleep_on_fiber(deadline::at(end));
+    wake reason;
+    do {
+        reason = sleep_on_fiber(deadline::at(end));
+    } while (was_taken_back(reason));
     if (reason == wake::timed_out) return 0;
     rest = std::max<std::int64_t>(end - now_ns(), 0);
     return wait_error(reason);

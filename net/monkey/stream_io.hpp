@@ -2,6 +2,7 @@
 // is moved where a blocking call would.
 #pragma once
 
+#include <limits.h>
 #include <poll.h>
 
 #include <algorithm>
@@ -43,11 +44,25 @@ ssize_t wait_for(int fd, direction dir, descriptor_facts& facts, deadline until,
     return transfer(fd, dir, wanted, until, attempt).count;
 }
 
+// The kernel moves no more in one call (its MAX_RW_COUNT).
+constexpr std::size_t most_in_a_call = 0x7ffff000;
+
+// Neither nothing nor more than that.
+constexpr bool is_simple_size(std::size_t size) noexcept { return size - 1 < most_in_a_call; }
+
+// False for what the kernel refuses at first sight: the plain call says how, and does not wait.
+inline bool are_valid(const iovec* parts, std::size_t count) noexcept {
+    return count <= IOV_MAX && (parts != nullptr || count == 0) &&
+           std::all_of(parts, parts + count,
+                       [](const iovec& each) { return each.iov_len <= SSIZE_MAX; });
+}
+
 // The parts of a vectored transfer that are still to be moved, a few at a time.
 class part_cursor {
   public:
     part_cursor(const iovec* parts, std::size_t count) noexcept : parts_(parts), count_(count) {
-        for (std::size_t i = 0; i != count; ++i) left_ += parts[i].iov_len;
+        for (std::size_t i = 0; i != count; ++i)
+            left_ += std::min(parts[i].iov_len, most_in_a_call - left_);
     }
 
     [[nodiscard]] std::size_t left() const noexcept { return left_; }
@@ -76,7 +91,10 @@ class part_cursor {
             w.parts[0].iov_base = static_cast<char*>(w.parts[0].iov_base) + skip_;
             w.parts[0].iov_len -= skip_;
         }
-        for (std::size_t i = 0; i != w.count; ++i) w.bytes += w.parts[i].iov_len;
+        for (std::size_t i = 0; i != w.count; ++i) {
+            w.parts[i].iov_len = std::min(w.parts[i].iov_len, left_ - w.bytes);
+            w.bytes += w.parts[i].iov_len;
+        }
         return w;
     }
 
@@ -96,17 +114,21 @@ inline bool has_pending_error(int fd) noexcept {
     return real::poll(&question, 1, 0) == 1 && (question.revents & broken) == broken;
 }
 
-// Moves what is left of `cursor` until all is moved, the stream ends, or nothing more can be;
-// returns how much in all, `done` included, or -1 if nothing was. `attempt(parts, count)`: 0 ends
-// it, and a short result means that there is no more for now if `short_counts`.
+// Moves what is left of `cursor` until `enough` is moved and no more is there, the stream ends, or
+// nothing more can be; returns how much in all, `done` included, or -1 if nothing was.
+// `attempt(parts, count)`: 0 ends it, and a short result means that there is no more for now if
+// `short_counts`.
 template <class Attempt>
 ssize_t transfer_all(int fd, direction dir, descriptor_facts& facts, deadline until,
-                     part_cursor cursor, ssize_t done, bool short_counts,
+                     part_cursor cursor, ssize_t done, std::size_t enough, bool short_counts,
                      Attempt attempt) noexcept {
     while (cursor.left() != 0) {
         auto window = cursor.next();
-        const ssize_t n = wait_for(fd, dir, facts, until, short_counts ? window.bytes : 0,
-                                   [&] { return attempt(window.parts, window.count); });
+        const auto once = [&] { return attempt(window.parts, window.count); };
+        const bool must_wait = static_cast<std::size_t>(done) < enough;
+        const ssize_t n =
+            must_wait ? wait_for(fd, dir, facts, until, short_counts ? window.bytes : 0, once)
+                      : once();
         if (n < 0) return done != 0 ? done : n;
         if (n == 0) break;
         done += n;
@@ -131,8 +153,17 @@ ssize_t retry(int fd, deadline until, Attempt attempt) noexcept {
     }
 }
 
-inline bool is_socket(descriptor_kind k) noexcept {
-    return k == descriptor_kind::tcp || k == descriptor_kind::socket;
+// True when `n` says that the number of a socket has become another file unseen. What was known is
+// forgotten then: the call is to be begun anew.
+inline bool was_replaced(int fd, ssize_t n) noexcept {
+    if (n >= 0 || (errno != ENOTSOCK && errno != EPERM)) [[likely]]
+        return false;
+    // A filter may forbid to send; a file may be one that cannot be watched.
+    const int saved = errno;
+    const bool is_socket = socket_option(fd, SO_TYPE) >= 0;
+    errno = saved;
+    if (!is_socket) forget(fd);
+    return !is_socket;
 }
 
 // A try at a pipe, tty or event descriptor that does not wait: -1 with EAGAIN when it would.

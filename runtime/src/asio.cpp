@@ -9,15 +9,20 @@ boost::asio::io_context& this_io_context() { return detail::scheduler::get().asi
 
 namespace detail {
 
+namespace {
+
+constexpr wait_kind an_operation{"an Asio operation", outside::kernel};
+constexpr wait_kind a_cancelled_operation{"the end of a cancelled Asio operation", outside::kernel};
+
+}  // namespace
+
 asio_wait::asio_wait() { require_fiber(scheduler::get(), "an Asio operation"); }
 
 bool asio_wait::wait(boost::asio::cancellation_signal& cancel) {
     bool interrupted = false;
     while (!done) {
-        const wait_point point{
-            .what = "an Asio operation", .object = this, .ended_by = outside::kernel};
-        const wake reason = waiting.wait(point, {});
-        if (reason != wake::interrupted || done) continue;
+        const wake reason = waiting.wait(an_operation, this, {});
+        if (reason != wake::interrupted || done || current_fiber->interrupts.empty()) continue;
         // The operation may hold buffers on this stack: it must end before the fiber goes on.
         interrupted = true;
         cancel.emit(boost::asio::cancellation_type::all);
@@ -30,11 +35,7 @@ bool asio_wait::wait(boost::asio::cancellation_signal& cancel) {
 void asio_wait::wait_out() {
     fiber_core& self = *current_fiber;
     ++self.shields;
-    while (!done)
-        waiting.wait({.what = "the end of a cancelled Asio operation",
-                      .object = this,
-                      .ended_by = outside::kernel},
-                     {});
+    while (!done) waiting.wait(a_cancelled_operation, this, {});
     --self.shields;
 }
 

@@ -7,6 +7,12 @@
 
 namespace ramie::detail {
 
+namespace {
+
+constexpr wait_kind a_result{"an async_result", outside::another_thread};
+
+}  // namespace
+
 async_state::async_state() : home_(scheduler::get().post_box()) {}
 
 bool async_state::ready() const noexcept {
@@ -19,9 +25,7 @@ bool async_state::wait(deadline until) {
         throw std::logic_error("ramie: an async_result is awaited on the thread that made it");
     const auto keep = shared_from_this();
     while (!ready()) {
-        const wake reason = waiters_.wait(
-            {.what = "an async_result", .object = this, .ended_by = outside::another_thread},
-            until);
+        const wake reason = waiters_.wait(a_result, this, until);
         if (reason == wake::interrupted) raise_interrupt();
         if (reason == wake::timed_out) return ready();
     }

@@ -19,11 +19,11 @@ thread_globals::thread_globals() noexcept
 void make_context(fiber_core& f, std::byte* stack_bottom, std::byte* stack_top,
                   void (*entry)(fcontext::transfer_t)) noexcept {
     const auto size = static_cast<std::size_t>(stack_top - stack_bottom);
-    f.context.stack_pointer = fcontext::make_fcontext(stack_top, size, entry);
-    f.context.asan_bottom = stack_bottom;
-    f.context.asan_size = size;
+    f.stack_pointer = fcontext::make_fcontext(stack_top, size, entry);
+    f.sanitizers.asan_bottom = stack_bottom;
+    f.sanitizers.asan_size = size;
 #if RAMIE_TSAN
-    f.context.tsan_fiber = __tsan_create_fiber(0);
+    f.sanitizers.tsan_fiber = __tsan_create_fiber(0);
 #endif
 }
 
@@ -35,19 +35,19 @@ void adopt_thread_stack([[maybe_unused]] fiber_core& f) noexcept {
         std::size_t size = 0;
         pthread_attr_getstack(&attributes, &bottom, &size);
         pthread_attr_destroy(&attributes);
-        f.context.asan_bottom = bottom;
-        f.context.asan_size = size;
+        f.sanitizers.asan_bottom = bottom;
+        f.sanitizers.asan_size = size;
     }
 #endif
 #if RAMIE_TSAN
-    f.context.tsan_fiber = __tsan_get_current_fiber();
+    f.sanitizers.tsan_fiber = __tsan_get_current_fiber();
 #endif
 }
 
 void destroy_context([[maybe_unused]] fiber_core& f) noexcept {
 #if RAMIE_TSAN
-    if (f.context.tsan_fiber != nullptr) __tsan_destroy_fiber(f.context.tsan_fiber);
-    f.context.tsan_fiber = nullptr;
+    if (f.sanitizers.tsan_fiber != nullptr) __tsan_destroy_fiber(f.sanitizers.tsan_fiber);
+    f.sanitizers.tsan_fiber = nullptr;
 #endif
 }
 

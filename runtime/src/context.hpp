@@ -64,8 +64,13 @@ inline boost::context::detail::transfer_t raw_jump(void* to, void* data) noexcep
         : "=a"(back.fctx), "=d"(back.data), "+D"(to), "+S"(data)
         :
         : "rcx", "r8", "r9", "r10", "r11", "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6",
-          "xmm7", "xmm8", "xmm9", "xmm10", "xmm11", "xmm12", "xmm13", "xmm14", "xmm15", "cc",
-          "memory");
+          "xmm7", "xmm8", "xmm9", "xmm10", "xmm11", "xmm12", "xmm13", "xmm14", "xmm15",
+#if defined(__AVX512F__)
+          "xmm16", "xmm17", "xmm18", "xmm19", "xmm20", "xmm21", "xmm22", "xmm23", "xmm24", "xmm25",
+          "xmm26", "xmm27", "xmm28", "xmm29", "xmm30", "xmm31", "k0", "k1", "k2", "k3", "k4", "k5",
+          "k6", "k7",
+#endif
+          "cc", "memory");
     return back;
 #else
     return boost::context::detail::jump_fcontext(to, data);
@@ -79,18 +84,18 @@ inline fiber_core& jump(fiber_core& from, fiber_core& to, const thread_globals& 
     const exception_globals exceptions = *globals.exceptions;
     const int error_number = *globals.error_number;
 #if RAMIE_ASAN
-    __sanitizer_start_switch_fiber(dying ? nullptr : &from.context.asan_fake_stack,
-                                   to.context.asan_bottom, to.context.asan_size);
+    __sanitizer_start_switch_fiber(dying ? nullptr : &from.sanitizers.asan_fake_stack,
+                                   to.sanitizers.asan_bottom, to.sanitizers.asan_size);
 #endif
 #if RAMIE_TSAN
-    tell_tsan(to.context.tsan_fiber);
+    tell_tsan(to.sanitizers.tsan_fiber);
 #endif
-    const auto back = raw_jump(to.context.stack_pointer, &from);
+    const auto back = raw_jump(to.stack_pointer, &from);
 #if RAMIE_ASAN
-    __sanitizer_finish_switch_fiber(from.context.asan_fake_stack, nullptr, nullptr);
+    __sanitizer_finish_switch_fiber(from.sanitizers.asan_fake_stack, nullptr, nullptr);
 #endif
     auto& previous = *static_cast<fiber_core*>(back.data);
-    previous.context.stack_pointer = back.fctx;
+    previous.stack_pointer = back.fctx;
     *globals.exceptions = exceptions;
     *globals.error_number = error_number;
     return previous;
@@ -113,7 +118,7 @@ inline fiber_core& begin_context(boost::context::detail::transfer_t from,
     __sanitizer_finish_switch_fiber(nullptr, nullptr, nullptr);
 #endif
     auto& previous = *static_cast<fiber_core*>(from.data);
-    previous.context.stack_pointer = from.fctx;
+    previous.stack_pointer = from.fctx;
     *globals.exceptions = {nullptr, 0};
     *globals.error_number = 0;
     return previous;

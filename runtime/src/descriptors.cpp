@@ -8,13 +8,20 @@
 #include <system_error>
 
 #include "ramie/wait_fd.hpp"
-#include "scheduler.hpp"
+#include "switching.hpp"
 
 namespace ramie::detail {
 
 namespace {
 
-const char* name_of(direction d) noexcept { return d == direction::read ? "reading" : "writing"; }
+void describe_descriptor(const void* number, std::string& out) {
+    out += " of descriptor " + std::to_string(reinterpret_cast<std::intptr_t>(number));
+}
+
+constexpr wait_kind a_reading{"reading", outside::kernel, &describe_descriptor};
+constexpr wait_kind a_writing{"writing", outside::kernel, &describe_descriptor};
+
+constexpr bool only_watches(waiter&) noexcept { return false; }
 
 // The other schedulers' threads look at the number again and wake who waits for the old file.
 void wake_other_schedulers(int fd) noexcept {
@@ -26,22 +33,29 @@ void wake_other_schedulers(int fd) noexcept {
 
 }  // namespace
 
-descriptor* descriptor_of(int fd) noexcept { return current_scheduler->reactor().find(fd); }
+descriptor* find_descriptor(int fd) noexcept { return current_scheduler->reactor().find(fd); }
 
 bool watch(descriptor& d, int fd, direction dir) noexcept {
     return current_scheduler->reactor().watch(d, fd, dir);
 }
 
-wake wait_descriptor(descriptor& d, int fd, direction dir, deadline until,
-                     bool consuming) noexcept {
+wake wait_descriptor(descriptor& d, int fd, direction dir, deadline until, waits_as role) noexcept {
     scheduler& mine = *current_scheduler;
     if (!mine.reactor().watch(d, fd, dir)) return wake::closed;
-    waiter self(mine.current(), !consuming);
-    d.waiting(dir).enqueue(self);
-    const wake reason =
-        mine.park({.what = name_of(dir), .descriptor = fd, .ended_by = outside::kernel}, until);
+    waiter& self = mine.current().place;
+    self.on_wake = role == waits_as::watcher ? &only_watches : nullptr;
+    if (role == waits_as::consumer_again)
+        d.waiting(dir).enqueue_first(self);
+    else
+        d.waiting(dir).enqueue(self);
+    const wake reason = mine.park_queued(dir == direction::read ? a_reading : a_writing,
+                                         reinterpret_cast<const void*>(std::intptr_t{fd}), until);
     if (reason == wake::closed) errno = EBADF;
     return reason;
+}
+
+bool was_taken_back(wake reason) noexcept {
+    return reason == wake::interrupted && current_fiber->interrupts.empty();
 }
 
 int wait_error(wake reason) noexcept {
@@ -80,13 +94,14 @@ bool wait_fd(int fd, direction dir, deadline until) {
             d = descriptor_of(fd);
         }
         if (d == nullptr) fail(errno);
-        switch (wait_descriptor(*d, fd, dir, until, false)) {
+        switch (wait_descriptor(*d, fd, dir, until, waits_as::watcher)) {
             case wake::granted:
                 break;
             case wake::timed_out:
                 return false;
             case wake::interrupted:
                 raise_interrupt();
+                break;
             case wake::closed:
                 if (errno == EPERM) return true;
                 fail(errno);

@@ -34,17 +34,16 @@ bool has_other_threads() noexcept {
 }
 
 const char* state_name(fiber_state s) noexcept {
-    static constexpr const char* names[] = {"not started", "ready", "running", "parked", "ended"};
+    static constexpr const char* names[] = {"not started", "ready", "running",
+                                            "parked",      "ended", "dropped"};
     return names[static_cast<std::size_t>(s)];
 }
 
 void describe(const fiber_core& f, std::string& out) {
     out += "  " + f.display_name() + ": " + state_name(f.state);
     if (f.state == fiber_state::parked && f.waiting != nullptr) {
-        const wait_point& w = *f.waiting;
-        out += std::string(", waits for ") + w.what;
-        if (w.descriptor >= 0) out += " of descriptor " + std::to_string(w.descriptor);
-        if (w.describe != nullptr) w.describe(w, out);
+        out += std::string(", waits for ") + f.waiting->what;
+        if (f.waiting->describe != nullptr) f.waiting->describe(f.wait_object, out);
     }
     out += '\n';
 }

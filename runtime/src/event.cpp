@@ -7,6 +7,12 @@ namespace ramie {
 using detail::scheduler;
 using detail::wake;
 
+namespace {
+
+constexpr detail::wait_kind an_event{"an event"};
+
+}  // namespace
+
 void event::set() noexcept {
     set_ = true;
     if (waiters_.wake_all() != 0) last_set_ = scheduler::find()->ready().mark();
@@ -19,9 +25,17 @@ bool event::wait(deadline until) {
         if (mine != nullptr && !mine->in_hub() && !mine->ready().passed(last_set_)) mine->yield();
         return true;
     }
-    const wake reason = waiters_.wait({.what = "an event", .object = this}, until);
-    if (reason == wake::interrupted) detail::raise_interrupt();
-    return reason == wake::granted;
+    scheduler& mine = scheduler::get();
+    detail::require_fiber(mine, an_event.what);
+    detail::waiter self(mine.current());
+    waiters_.enqueue(self);
+    // Whom set() has taken out of the queue was woken by it, also when an interrupt came before.
+    while (self.is_linked()) {
+        const wake reason = mine.park(an_event, this, until);
+        if (reason == wake::interrupted) detail::raise_interrupt();
+        if (reason == wake::timed_out) return false;
+    }
+    return true;
 }
 
 }  // namespace ramie

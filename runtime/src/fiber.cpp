@@ -14,14 +14,15 @@ namespace ramie {
 using detail::fiber_core;
 using detail::fiber_state;
 using detail::scheduler;
-using detail::wait_point;
 using detail::wake;
 
 namespace {
 
-void describe_target(const wait_point& w, std::string& out) {
-    out += " of " + static_cast<const fiber_core*>(w.object)->display_name();
+void describe_target(const void* fiber, std::string& out) {
+    out += " of " + static_cast<const fiber_core*>(fiber)->display_name();
 }
+
+constexpr detail::wait_kind an_end{"the end", detail::outside::nobody, &describe_target};
 
 // Handles belong to the thread of their fiber, and to its scheduler.
 scheduler& owner_of(const fiber_core& f, const char* call) {
@@ -36,15 +37,25 @@ scheduler& owner_of(const fiber_core& f, const char* call) {
 
 namespace detail {
 
+// Not even the end of run() loses a link.
+void start_link(std::function<void(const fiber_base&)> callback, const fiber_base& ended) {
+    const std::string name = "link of " + ended.core()->display_name();
+    try {
+        spawn({.name = name}, std::move(callback), ended).core()->must_start = true;
+    } catch (...) {
+        report_unhandled(name, std::current_exception());
+    }
+}
+
 // Starts the links one by one, each up to its first suspension before the next is taken: a link
 // may still unlink a later one.
 void start_links(const fiber_base& ended) {
-    ++current_fiber->shields;  // not even the end of run() loses a link
+    ++current_fiber->shields;
     fiber_extras& extras = ended.core()->extra();
     while (!extras.links.empty()) {
         auto callback = std::move(extras.links.front().callback);
         extras.links.erase(extras.links.begin());
-        spawn({.name = "link of " + ended.core()->display_name()}, std::move(callback), ended);
+        start_link(std::move(callback), ended);
         this_fiber::yield();
     }
     extras.calling_links = false;
@@ -53,7 +64,7 @@ void start_links(const fiber_base& ended) {
 void scheduler::call_links(fiber_core& f) noexcept {
     if (std::exchange(f.extra().calling_links, true)) return;
     try {
-        spawn(&start_links, fiber_base(&f));
+        spawn(&start_links, fiber_base(&f)).core()->must_start = true;
     } catch (...) {
         f.extra().calling_links = false;
         report_unhandled("the links of " + f.display_name(), std::current_exception());
@@ -73,10 +84,12 @@ bool wait_for_end(fiber_core& f, deadline until) {
     if (&f == &mine.current() && !mine.interrupt_due())
         throw std::system_error(EDEADLK, std::generic_category(),
                                 "ramie: " + f.display_name() + " joins itself");
-    const wake reason =
-        f.joiners.wait({.what = "the end", .object = &f, .describe = &describe_target}, until);
-    if (reason == wake::interrupted) raise_interrupt();
-    return reason == wake::granted;
+    while (f.state != fiber_state::finished) {
+        const wake reason = f.joiners.wait(an_end, &f, until);
+        if (reason == wake::interrupted) raise_interrupt();
+        if (reason == wake::timed_out) return false;
+    }
+    return true;
 }
 
 }  // namespace detail
@@ -132,6 +145,10 @@ link_id fiber_base::link(std::function<void(const fiber_base&)> f) const {
     if (core_ == nullptr) throw std::logic_error("ramie: link() of a handle to no fiber");
     detail::require_callable(f);
     scheduler& mine = owner_of(*core_, "link");
+    if (core_ == &mine.main_fiber())
+        throw std::logic_error(
+            "ramie: link() of the main fiber, after whose end no fiber can run; call it where main "
+            "ends");
     detail::fiber_extras& extras = core_->extra();
     const link_id id = extras.next_link++;
     extras.links.push_back({id, std::move(f)});
@@ -172,7 +189,7 @@ void sleep_until(deadline until) {
     scheduler& mine = scheduler::get();
     detail::require_fiber(mine, "sleep");
     if (until.expired()) return mine.yield();
-    if (mine.park({.what = "the end of a sleep"}, until) == wake::interrupted)
+    while (mine.park(detail::sleeping, nullptr, until) == wake::interrupted)
         detail::raise_interrupt();
 }
 

@@ -85,10 +85,10 @@ bool interrupt_due() noexcept { return current_scheduler->interrupt_due(); }
 
 void raise_interrupt() {
     fiber_core& self = scheduler::get().current();
+    if (self.interrupts.empty()) return;
     interrupt& first = self.interrupts.front();
     self.interrupts.pop_front();
     first.raise();
-    __builtin_unreachable();
 }
 
 task_place allocate_task(std::size_t bytes, std::size_t alignment, std::size_t stack_size) {

@@ -9,6 +9,8 @@ namespace ramie::detail {
 
 namespace {
 
+constexpr wait_kind other_ends{"the end of other fibers"};
+
 // One fiber's place among those that somebody waits for; tells its number when the fiber ends.
 struct end_watch : waiter {
     end_watch(fiber_core& self, std::size_t number, std::vector<std::size_t>& told) noexcept
@@ -16,6 +18,7 @@ struct end_watch : waiter {
         on_wake = [](waiter& w) noexcept {
             auto& watch = static_cast<end_watch&>(w);
             watch.ended.push_back(watch.index);  // room was made for all
+            return true;
         };
     }
     std::size_t index;
@@ -46,7 +49,7 @@ class end_watcher {
         scheduler& mine = scheduler::get();
         require_fiber(mine, "waiting for fibers");
         while (ended_.size() < count) {
-            const wake reason = mine.park({.what = "the end of other fibers"}, until);
+            const wake reason = mine.park(other_ends, this, until);
             if (reason == wake::interrupted) raise_interrupt();
             if (reason == wake::timed_out) return ended_.size() >= count;
         }

@@ -4,14 +4,25 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <cerrno>
 #include <cstdint>
+#include <new>
 #include <system_error>
 #include <utility>
 
 namespace ramie::detail {
 
-mailbox::mailbox() : event_fd_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
+namespace {
+
+// Counts the forks that led to this process. A forked child has the boxes of its parent, whose
+// event descriptors are the same kernel objects.
+std::atomic<std::uint32_t> process_generation{0};
+
+}  // namespace
+
+mailbox::mailbox()
+    : event_fd_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)), process_(process_generation) {
     if (event_fd_ < 0)
         throw std::system_error(errno, std::generic_category(), "ramie: eventfd of a scheduler");
 }
@@ -19,6 +30,8 @@ mailbox::mailbox() : event_fd_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
 mailbox::~mailbox() { syscall(SYS_close, event_fd_); }
 
 bool mailbox::post(std::function<void()> f) {
+    // Before the lock: another thread of the parent may have held it during the fork.
+    if (process_ != process_generation) return false;
     const std::lock_guard guard(mutex_);
     if (closed_) return false;
     posted_.push_back(std::move(f));
@@ -51,24 +64,40 @@ void mailbox::close() {
 
 namespace {
 
-std::mutex registry_mutex;
-std::vector<std::weak_ptr<mailbox>> registry;
+struct box_list {
+    std::mutex mutex;
+    std::vector<std::weak_ptr<mailbox>> boxes;
+};
+
+// Never destroyed: other threads may use it until the process is gone.
+box_list& registry() {
+    static auto* const list = new box_list;
+    return *list;
+}
 
 }  // namespace
 
+void forget_mailboxes_of_parent() noexcept {
+    process_generation.fetch_add(1);
+    // Another thread may have held the lock, or been in the middle of a change: it is made anew.
+    ::new (&registry()) box_list;
+}
+
 std::shared_ptr<mailbox> make_mailbox() {
     auto made = std::make_shared<mailbox>();
-    const std::lock_guard guard(registry_mutex);
-    std::erase_if(registry, [](const auto& known) { return known.expired(); });
-    registry.push_back(made);
+    box_list& known = registry();
+    const std::lock_guard guard(known.mutex);
+    std::erase_if(known.boxes, [](const auto& each) { return each.expired(); });
+    known.boxes.push_back(made);
     return made;
 }
 
 std::vector<std::shared_ptr<mailbox>> all_mailboxes() {
     std::vector<std::shared_ptr<mailbox>> alive;
-    const std::lock_guard guard(registry_mutex);
-    for (const auto& known : registry)
-        if (auto box = known.lock()) alive.push_back(std::move(box));
+    box_list& known = registry();
+    const std::lock_guard guard(known.mutex);
+    for (const auto& each : known.boxes)
+        if (auto box = each.lock()) alive.push_back(std::move(box));
     return alive;
 }
 

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <atomic>
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <mutex>
@@ -18,7 +19,8 @@ class mailbox {
     mailbox(const mailbox&) = delete;
     mailbox& operator=(const mailbox&) = delete;
 
-    // Appends and wakes the reactor; false when the box is closed. Callable from any thread.
+    // Appends and wakes the reactor; false when the box is closed or of a parent process. Callable
+    // from any thread.
     bool post(std::function<void()> f);
 
     // Becomes readable when something was posted.
@@ -38,6 +40,7 @@ class mailbox {
 
   private:
     const int event_fd_;
+    const std::uint32_t process_;      // that made it
     std::atomic<bool> filled_{false};  // cheap test before the lock
     std::mutex mutex_;
     std::vector<std::function<void()>> posted_;
@@ -49,5 +52,8 @@ std::shared_ptr<mailbox> make_mailbox();
 
 // Those of every scheduler in the process. Callable from any thread.
 std::vector<std::shared_ptr<mailbox>> all_mailboxes();
+
+// In a forked child: from now on nothing can be posted to the schedulers of its parent.
+void forget_mailboxes_of_parent() noexcept;
 
 }  // namespace ramie::detail

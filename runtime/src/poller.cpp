@@ -10,6 +10,8 @@
 #include <ctime>
 #include <system_error>
 
+#include "scheduler.hpp"
+
 namespace ramie::detail {
 
 namespace {
@@ -62,7 +64,42 @@ poller::poller(int wake_fd) : epoll_fd_(epoll_create1(EPOLL_CLOEXEC)) {
     }
 }
 
-poller::~poller() { syscall(SYS_close, epoll_fd_); }
+poller::~poller() {
+    current_table = {};
+    for (descriptor* const chunk : chunks_) delete[] chunk;
+    syscall(SYS_close, epoll_fd_);
+}
+
+// Only registered descriptors have events, so they have an entry.
+inline descriptor& poller::registered(const epoll_event& event) const noexcept {
+    const auto fd = static_cast<std::uint32_t>(event.data.u64);
+    return chunks_.data()[fd / descriptor_table::chunk_size][fd % descriptor_table::chunk_size];
+}
+
+inline void poller::prefetch(const epoll_event& event) const noexcept {
+    if (event.data.u64 != wake_tag) __builtin_prefetch(&registered(event));
+}
+
+inline void poller::dispatch(const epoll_event& event, scheduler& mine) noexcept {
+    if (event.data.u64 == wake_tag) [[unlikely]]
+        return;  // the mailbox is emptied by the loop
+    descriptor& d = registered(event);
+    // An event of a file that has lost this number.
+    if (d.generation != event.data.u64 >> 32) [[unlikely]]
+        return;
+
+    constexpr std::uint32_t end_events = EPOLLRDHUP | EPOLLHUP | EPOLLERR | EPOLLPRI;
+    if ((event.events & end_events) != 0) [[unlikely]]
+        d.ended = true;
+    if ((event.events & (EPOLLIN | end_events)) != 0) {
+        d.ready |= read_bit;
+        mine.wake_one(d.readers);
+    }
+    if ((event.events & (EPOLLOUT | EPOLLHUP | EPOLLERR)) != 0) {
+        d.ready |= write_bit;
+        mine.wake_one(d.writers);
+    }
+}
 
 void poller::poll(std::int64_t timeout_ns) noexcept {
     // As many as fit in a few cache lines' worth of work; what is left comes with the next poll.
@@ -70,61 +107,54 @@ void poller::poll(std::int64_t timeout_ns) noexcept {
     ++polls_;
     const int n =
         wait_for_events(epoll_fd_, events.data(), static_cast<int>(events.size()), timeout_ns);
-    for (int i = 0; i < n; ++i) {
-        constexpr int ahead = 4;
-        if (i + ahead < n) {
-            const auto later =
-                static_cast<std::uint32_t>(events[static_cast<std::size_t>(i + ahead)].data.u64);
-            if (later / chunk_size < chunks_.size() && chunks_[later / chunk_size])
-                __builtin_prefetch(&chunks_[later / chunk_size]->entries[later % chunk_size]);
-        }
-        dispatch(events[static_cast<std::size_t>(i)]);
+    scheduler& mine = *current_scheduler;
+    const epoll_event* const end = events.data() + std::max(n, 0);
+    // A few descriptors are in the cache anyway; of many, those behind are fetched meanwhile.
+    constexpr int many = 128;
+    constexpr int ahead = 4;
+    const epoll_event* const prefetch_end = n < many ? events.data() : end - ahead;
+    for (const epoll_event* event = events.data(); event != end; ++event) {
+        if (event < prefetch_end) prefetch(event[ahead]);
+        dispatch(*event, mine);
     }
 }
 
-void poller::dispatch(const epoll_event& event) noexcept {
-    if (event.data.u64 == wake_tag) return;  // the mailbox is emptied by the loop
-    const auto fd = static_cast<int>(event.data.u64 & 0xffffffffU);
-    const auto generation = static_cast<std::uint32_t>(event.data.u64 >> 32);
-    descriptor* const d = &chunks_[static_cast<std::uint32_t>(fd) / chunk_size]
-                               ->entries[static_cast<std::uint32_t>(fd) % chunk_size];
-    // An event of a file that has lost this number.
-    if (d->generation != generation) return;
-
-    constexpr std::uint32_t end_events = EPOLLRDHUP | EPOLLHUP | EPOLLERR | EPOLLPRI;
-    if ((event.events & end_events) != 0) d->ended = true;
-    if ((event.events & (EPOLLIN | end_events)) != 0) {
-        d->ready |= read_bit;
-        d->readers.wake_one();
-    }
-    if ((event.events & (EPOLLOUT | EPOLLHUP | EPOLLERR)) != 0) {
-        d->ready |= write_bit;
-        d->writers.wake_one();
-    }
+descriptor* poller::existing(int fd) noexcept {
+    const std::size_t index = static_cast<unsigned>(fd) / descriptor_table::chunk_size;
+    if (index >= chunks_.size() || chunks_[index] == nullptr) return nullptr;
+    return chunks_[index] + static_cast<unsigned>(fd) % descriptor_table::chunk_size;
 }
 
-descriptor* poller::find_slowly(int fd) noexcept {
+descriptor* poller::find(int fd) noexcept {
     const descriptor_facts* facts = facts_of(fd);
     if (facts == nullptr) {
         errno = EBADF;
         return nullptr;
     }
-    const auto index = static_cast<std::size_t>(fd) / chunk_size;
-    if (index >= chunks_.size() || !chunks_[index]) [[unlikely]] {
-        try {
-            if (index >= chunks_.size()) chunks_.resize(index + 1);
-            descriptor_facts* first = facts_of(static_cast<int>(index * chunk_size));
-            chunks_[index] = std::make_unique<chunk>();
-            for (descriptor& each : chunks_[index]->entries) each.facts = first++;
-        } catch (const std::bad_alloc&) {
-            errno = ENOMEM;
-            return nullptr;
-        }
+    descriptor* d = existing(fd);
+    if (d == nullptr) [[unlikely]] {
+        if (!make_chunk(static_cast<unsigned>(fd) / descriptor_table::chunk_size)) return nullptr;
+        d = existing(fd);
     }
-    descriptor& d = chunks_[index]->entries[static_cast<std::size_t>(fd) % chunk_size];
     const auto generation = facts->generation.load(std::memory_order_relaxed);
-    if (d.generation != generation) reset(d, fd, generation);
-    return &d;
+    if (d->generation != generation) reset(*d, fd, generation);
+    return d;
+}
+
+bool poller::make_chunk(std::size_t index) noexcept {
+    constexpr std::size_t size = descriptor_table::chunk_size;
+    try {
+        if (index >= chunks_.size()) chunks_.resize(index + 1);
+        current_table = {chunks_.data(), chunks_.size()};
+        auto* const made = new descriptor[size];
+        descriptor_facts* facts = facts_of(static_cast<int>(index * size));
+        for (std::size_t i = 0; i != size; ++i) made[i].facts = facts++;
+        chunks_[index] = made;
+        return true;
+    } catch (const std::bad_alloc&) {
+        errno = ENOMEM;
+        return false;
+    }
 }
 
 void poller::reset(descriptor& d, int fd, std::uint32_t generation) noexcept {
@@ -161,13 +191,12 @@ bool poller::is_watched_file(const descriptor& d, int fd) noexcept {
 }
 
 void poller::forget(int fd) noexcept {
-    const auto index = static_cast<std::size_t>(fd) / chunk_size;
-    if (fd < 0 || index >= chunks_.size() || !chunks_[index]) return;
-    descriptor& d = chunks_[index]->entries[static_cast<std::size_t>(fd) % chunk_size];
+    descriptor* const d = existing(fd);
+    if (d == nullptr) return;
     // Explicitly: the kernel removes it only with the last copy of the open file, and a child
     // process may hold one.
-    if (d.interest != 0) epoll_ctl(epoll_fd_, EPOLL_CTL_DEL, fd, nullptr);
-    reset(d, fd, d.generation);
+    if (d->interest != 0) epoll_ctl(epoll_fd_, EPOLL_CTL_DEL, fd, nullptr);
+    reset(*d, fd, d->generation);
 }
 
 }  // namespace ramie::detail

@@ -12,6 +12,8 @@ struct epoll_event;
 
 namespace ramie::detail {
 
+class scheduler;
+
 class poller {
   public:
     // `wake_fd` is watched for as long as the poller lives (level-triggered, wakes nobody).
@@ -26,15 +28,7 @@ class poller {
     void poll(std::int64_t timeout_ns) noexcept;
 
     // The record of `fd`, reset if the number was closed or opened since; null with errno.
-    descriptor* find(int fd) noexcept {
-        const auto index = static_cast<std::size_t>(fd) / chunk_size;
-        if (index < chunks_.size() && chunks_[index]) [[likely]] {
-            descriptor& d = chunks_[index]->entries[static_cast<std::size_t>(fd) % chunk_size];
-            if (d.generation == d.facts->generation.load(std::memory_order_relaxed)) [[likely]]
-                return &d;
-        }
-        return find_slowly(fd);
-    }
+    descriptor* find(int fd) noexcept;
 
     // See the functions of the same names in descriptors.hpp.
     bool watch(descriptor& d, int fd, direction dir) noexcept {
@@ -50,19 +44,17 @@ class poller {
     [[nodiscard]] std::uint64_t polls() const noexcept { return polls_; }
 
   private:
-    static constexpr std::size_t chunk_size = 256;
-    struct chunk {
-        descriptor entries[chunk_size];
-    };
-
-    [[gnu::noinline]] descriptor* find_slowly(int fd) noexcept;
+    bool make_chunk(std::size_t index) noexcept;
+    descriptor* existing(int fd) noexcept;
+    [[nodiscard]] descriptor& registered(const epoll_event&) const noexcept;
+    void prefetch(const epoll_event&) const noexcept;
     bool register_interest(descriptor&, int fd, direction) noexcept;
-    void dispatch(const epoll_event&) noexcept;
+    void dispatch(const epoll_event&, scheduler&) noexcept;
     static void reset(descriptor&, int fd, std::uint32_t generation) noexcept;
 
     int epoll_fd_;
     std::uint64_t polls_ = 0;
-    std::vector<std::unique_ptr<chunk>> chunks_;
+    std::vector<descriptor*> chunks_;
 };
 
 }  // namespace ramie::detail

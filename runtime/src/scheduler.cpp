@@ -7,7 +7,7 @@
 #include <utility>
 
 #include "asio_loop.hpp"
-#include "ramie/detail/descriptors.hpp"
+#include "switching.hpp"
 
 namespace ramie::detail {
 
@@ -20,6 +20,10 @@ constexpr std::int64_t forever = std::numeric_limits<std::int64_t>::max();
 constexpr std::int64_t poll_interval = 4'000'000;
 constexpr std::uint32_t switches_per_poll = 4096;
 constexpr std::uint32_t switches_per_look = 64;
+
+// A million timers that come due together must not keep I/O and the fibers waiting. One that lies
+// on a cold stack costs about a microsecond.
+constexpr std::size_t timers_per_poll = 2048;
 
 std::int64_t monotonic_now() noexcept {
     timespec t;
@@ -40,46 +44,6 @@ std::int64_t scheduler::now() const noexcept {
 
 // --- switching -------------------------------------------------------------------------------
 
-inline fiber_core* scheduler::next_ready() noexcept {
-    while (!ready_.empty()) {
-        fiber_core& f = ready_.pop();
-        // At thousands of connections every fiber is cold: fetch the block and the saved frame of
-        // those a few places behind while this one runs.
-        __builtin_prefetch(ready_.peek(3));
-        if (ready_.size() > 1) __builtin_prefetch(ready_.peek(1)->context.stack_pointer);
-        if (f.state != fiber_state::finished) return &f;
-        --dead_in_queue_;  // killed before it started
-        bury(f);
-    }
-    return nullptr;
-}
-
-inline void scheduler::switch_to(fiber_core& next) noexcept {
-    fiber_core& self = *current_;
-    current_ = &next;
-    next.state = fiber_state::running;
-    current_fiber = &next == &hub_ ? nullptr : &next;
-    fiber_core& previous = jump(self, next, globals_);
-    // A fiber cannot free the stack it ends on: whoever runs next does.
-    if (previous.state == fiber_state::finished) [[unlikely]]
-        bury(previous);
-}
-
-inline fiber_core& scheduler::next_or_hub() noexcept {
-    if (budget_ == 0 && !may_skip_poll()) return hub_;
-    --budget_;
-    fiber_core* next = next_ready();
-    return next == nullptr ? hub_ : *next;
-}
-
-inline void scheduler::resume_next() noexcept {
-    fiber_core& next = next_or_hub();
-    if (&next == current_)
-        next.state = fiber_state::running;
-    else
-        switch_to(next);
-}
-
 bool scheduler::may_skip_poll() noexcept {
     since_poll_ += refill_;
     const std::int64_t elapsed = now() - last_poll_;
@@ -99,20 +63,8 @@ void scheduler::refill_budget(std::int64_t elapsed, std::int64_t rest) noexcept 
 
 // --- waiting and waking ----------------------------------------------------------------------
 
-wake scheduler::park(const wait_point& point, deadline until) noexcept {
-    fiber_core& self = *current_;
-    self.shielded = is_shielded(self);
-    if (!self.interrupts.empty() && !self.shielded) return wake::interrupted;
-    if (!until.is_never()) timers_.set(self, until.nanoseconds());
-    self.state = fiber_state::parked;
-    self.waiting = &point;
-    std::size_t& waits = waits_[static_cast<std::size_t>(point.ended_by)];
-    ++waits;
-    resume_next();
-    --waits;
-    self.waiting = nullptr;
-    timers_.cancel(self);
-    return self.wake_reason;
+wake scheduler::park(const wait_kind& kind, const void* object, deadline until) noexcept {
+    return park_here(kind, object, until);
 }
 
 void scheduler::interrupt(fiber_core& f, detail::interrupt& i) noexcept {
@@ -121,10 +73,10 @@ void scheduler::interrupt(fiber_core& f, detail::interrupt& i) noexcept {
 }
 
 void scheduler::yield() {
-    fiber_core& self = *current_;
+    fiber_core& self = *current_fiber;
     self.state = fiber_state::ready;
     ready_.push(self);
-    resume_next();
+    resume_next(self);
     if (interrupt_due()) [[unlikely]]
         raise_interrupt();
 }
@@ -134,19 +86,19 @@ void scheduler::yield() {
 void scheduler::run_hub() {
     for (;;) {
         poll();
-        if (fiber_core* next = next_ready()) switch_to(*next);
+        if (fiber_core* next = next_ready()) switch_from(hub_, next);
     }
 }
 
 void scheduler::poll() noexcept {
     run_posted();
     std::int64_t t = now();
-    timers_.advance(t);
+    timers_.advance(t, timers_per_poll);
     const std::int64_t timeout = time_to_wait(t);
     collect_events(timeout);
     if (timeout != 0) {
         t = now();
-        timers_.advance(t);
+        timers_.advance(t, timers_per_poll);
     }
     since_poll_ += refill_ - budget_;
     refill_budget(timeout == 0 ? t - last_poll_ : 0, poll_interval);
@@ -176,7 +128,7 @@ void scheduler::collect_events(std::int64_t timeout_ns) noexcept {
     // A virtual clock jumps to the next timer when nothing else can happen.
     if (virtual_now != 0 && ready_.empty() && !timers_.empty()) {
         virtual_now = std::max(virtual_now, timers_.next());
-        timers_.advance(virtual_now);
+        timers_.advance(virtual_now, timers_per_poll);
     }
 }
 
@@ -191,6 +143,12 @@ void scheduler::run_posted() noexcept {
 }
 
 // --- the life of a fiber ---------------------------------------------------------------------
+
+// Killed before it started.
+void scheduler::drop_unstarted(fiber_core& f) noexcept {
+    --dead_in_queue_;
+    bury(f);
+}
 
 void scheduler::reserve() { ready_.reserve(live_ + dead_in_queue_ + 2); }
 
@@ -213,14 +171,10 @@ void scheduler::start(fiber_core& f, std::int64_t start_ns) noexcept {
 }
 
 __attribute__((always_inline)) inline void scheduler::run_fiber() {
-    fiber_core& self = *current_;
+    fiber_core& self = *current_fiber;
     run_body(self);
     finish(self);
-    fiber_core& next = next_or_hub();
-    current_ = &next;
-    next.state = fiber_state::running;
-    current_fiber = &next == &hub_ ? nullptr : &next;
-    jump(self, next, globals_, true);
+    jump(self, leave_for(next_to_run()), globals_, true);
     __builtin_unreachable();
 }
 
@@ -274,16 +228,17 @@ void scheduler::end_unstarted(fiber_core& f, std::exception_ptr error) noexcept 
     } else {
         ++dead_in_queue_;
     }
-    ++current_->shields;
+    fiber_core* const self = current_fiber;
+    if (self != nullptr) ++self->shields;
     f.ops->abandon(f);
-    --current_->shields;
+    if (self != nullptr) --self->shields;
     finish(f);
     release(f);
 }
 
 void scheduler::kill(fiber_core& f, std::exception_ptr error) noexcept {
     if (f.state == fiber_state::finished || f.kill.is_linked()) return;
-    if (f.state == fiber_state::created) return end_unstarted(f, std::move(error));
+    if (f.state == fiber_state::created && !f.must_start) return end_unstarted(f, std::move(error));
     f.kill.error = std::move(error);
     interrupt(f, f.kill);
 }

@@ -37,7 +37,13 @@ class scheduler {
 
     // Parks the calling fiber until grant() or interrupt(), or until the deadline. The waiter that
     // will be granted is queued by the caller.
-    wake park(const wait_point&, deadline) noexcept;
+    wake park(const wait_kind&, const void* object, deadline) noexcept;
+
+    // The same with the fiber's own waiter in a queue, which it leaves. Inlined, see switching.hpp.
+    wake park_queued(const wait_kind&, const void* object, deadline) noexcept;
+
+    // As wait_queue::wake_one, of a queue in which only own fibers wait.
+    bool wake_one(wait_queue&, wake reason = wake::granted) noexcept;
 
     // Makes a parked fiber ready; false when it is not parked (another waker was first).
     bool grant(fiber_core&, wake reason) noexcept;
@@ -50,7 +56,7 @@ class scheduler {
 
     // True when the calling fiber must be told of an interrupt now.
     [[nodiscard]] bool interrupt_due() const noexcept {
-        return !current_->interrupts.empty() && !is_shielded(*current_);
+        return !current_fiber->interrupts.empty() && !is_shielded(*current_fiber);
     }
 
     // Makes room for one more fiber. Throws std::bad_alloc.
@@ -66,8 +72,9 @@ class scheduler {
     [[noreturn]] static void enter(boost::context::detail::transfer_t from);
 
     [[nodiscard]] std::int64_t now() const noexcept;
-    [[nodiscard]] fiber_core& current() noexcept { return *current_; }
-    [[nodiscard]] bool in_hub() const noexcept { return current_ == &hub_; }
+    // The fiber that runs; not for the hub.
+    [[nodiscard]] static fiber_core& current() noexcept { return *current_fiber; }
+    [[nodiscard]] static bool in_hub() noexcept { return current_fiber == nullptr; }
     [[nodiscard]] fiber_core& main_fiber() noexcept { return *main_; }
     [[nodiscard]] timer_wheel& timers() noexcept { return timers_; }
     [[nodiscard]] poller& reactor() noexcept { return poller_; }
@@ -110,10 +117,13 @@ class scheduler {
 
     [[noreturn]] void run_fiber();
     [[noreturn]] void run_hub();
+    wake park_here(const wait_kind&, const void* object, deadline) noexcept;
     fiber_core* next_ready() noexcept;
-    void switch_to(fiber_core& next) noexcept;
-    void resume_next() noexcept;
-    fiber_core& next_or_hub() noexcept;
+    void drop_unstarted(fiber_core&) noexcept;
+    fiber_core* next_to_run() noexcept;
+    fiber_core& leave_for(fiber_core* next) noexcept;
+    void switch_from(fiber_core& self, fiber_core* next) noexcept;
+    void resume_next(fiber_core& self) noexcept;
     bool may_skip_poll() noexcept;
     void refill_budget(std::int64_t elapsed, std::int64_t rest) noexcept;
     void poll() noexcept;
@@ -132,7 +142,6 @@ class scheduler {
     void end_unstarted(fiber_core&, std::exception_ptr) noexcept;
 
     // What a switch touches.
-    fiber_core* current_;
     ready_ring ready_;
     thread_globals globals_;
     std::uint32_t budget_ = 0;  // switches until the clock is looked at
@@ -168,6 +177,15 @@ inline bool scheduler::grant(fiber_core& f, wake reason) noexcept {
     f.wake_reason = reason;
     ready_.push(f);
     return true;
+}
+
+inline bool scheduler::wake_one(wait_queue& queue, wake reason) noexcept {
+    return queue.wake_first([&](fiber_core& f) { return grant(f, reason); });
+}
+
+// The same by whoever owns the fiber.
+inline bool grant(fiber_core& f, wake reason) noexcept {
+    return f.state == fiber_state::parked && f.owner->grant(f, reason);
 }
 
 // Throws std::logic_error when the caller runs on the loop itself, where nothing may wait.

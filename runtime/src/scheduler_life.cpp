@@ -19,6 +19,8 @@ constinit thread_local fiber_core* current_fiber = nullptr;
 
 namespace {
 
+constexpr wait_kind every_end{"the end of every other fiber"};
+
 constexpr std::size_t hub_stack_size = 256 * 1024;
 
 void destroy_main(fiber_core& f) noexcept { delete &f; }
@@ -41,8 +43,10 @@ bool describe_running_stack(running_stack& out) noexcept {
 // touch it. The child starts without a scheduler; what it uses from now on is new.
 void forget_scheduler_in_child() noexcept {
     bump_fork_epoch();
+    forget_mailboxes_of_parent();
     current_scheduler = nullptr;
     current_fiber = nullptr;
+    current_table = {};
 }
 
 void prepare_process() {
@@ -85,7 +89,6 @@ scheduler::scheduler()
       timers_(now()),
       stacks_(resources().stacks),
       hub_stack_(stacks_->allocate(hub_stack_size)) {
-    current_ = main_;
     main_->owner = this;
     main_->state = fiber_state::running;
     adopt_thread_stack(*main_);
@@ -100,6 +103,7 @@ scheduler::~scheduler() {
     while (!all_.empty()) {
         timers_.cancel(all_.front());
         all_.front().owner = nullptr;
+        all_.front().state = fiber_state::dropped;
         all_.pop_front();
     }
     destroy_context(hub_);
@@ -134,9 +138,7 @@ bool scheduler::shut_down(deadline until) noexcept {
     for (const fiber_base& f : left) kill(*f.core(), nullptr);
     left.clear();
     while (live_ != 0) {
-        waiter self(*main_);
-        last_end_.enqueue(self);
-        const wake reason = park({.what = "end of the other fibers"}, until);
+        const wake reason = last_end_.wait(every_end, this, until);
         // Closed: a deadlock; they wait for ever.
         if (reason == wake::timed_out || reason == wake::closed) return false;
         main_->interrupts.clear();

@@ -73,7 +73,7 @@ stack_span stack_pool::allocate(std::size_t size) {
 
     std::byte* start = nullptr;
     if (stacks.warm_count() == 0) {
-        start = stacks.take_cold(guards_);
+        start = take_cold(stacks);
     } else {
         start = stacks.warm.back();
         stacks.warm.pop_back();
@@ -124,7 +124,17 @@ stack_pool::size_class& stack_pool::class_of(std::size_t slot) {
 }
 
 // Out of line, to keep the usual way of allocate() short.
-[[gnu::noinline]] std::byte* stack_pool::size_class::take_cold(const stack_guard& guards) {
+[[gnu::noinline]] std::byte* stack_pool::take_cold(size_class& stacks) {
+    try {
+        return stacks.take_cold(guards_);
+    } catch (const std::system_error&) {
+        // Free stacks of other sizes may hold the memory, or the guards, that are wanting.
+        for (size_class& others : classes_) others.give_back_all(guards_);
+        return stacks.take_cold(guards_);
+    }
+}
+
+std::byte* stack_pool::size_class::take_cold(const stack_guard& guards) {
     // The room in `warm` is for every slot once, so none may come back while it is still listed.
     warm.clear();
     oldest = low = surplus = sorted = 0;
@@ -215,6 +225,14 @@ bool stack_pool::size_class::give_back(const stack_guard& guards) {
     surplus = std::min(surplus, low);  // some may have been taken in the meantime
     if (surplus > oldest) discard_some();
     return unmap_unused(guards) || surplus > oldest;
+}
+
+void stack_pool::size_class::give_back_all(const stack_guard& guards) {
+    warm.erase(warm.begin(), warm.begin() + static_cast<std::ptrdiff_t>(oldest));
+    oldest = sorted = 0;
+    low = surplus = warm.size();
+    while (give_back(guards)) {
+    }
 }
 
 // Guards survive MADV_DONTNEED, so neighbours go in one call, with the guards between them.

@@ -99,12 +99,14 @@ class stack_pool {
         std::size_t cold_in(const slab& each) const;
         void decide_surplus();
         bool give_back(const stack_guard& guards);
+        void give_back_all(const stack_guard& guards);
         void discard_some();
         bool unmap_unused(const stack_guard& guards);
         void unmap(const slab& each, const stack_guard& guards) const;
     };
 
     size_class& class_of(std::size_t slot);
+    std::byte* take_cold(size_class& stacks);
 
     stack_guard guards_;
     std::size_t page_size_;

@@ -1,6 +1,5 @@
 #include "timer_wheel.hpp"
 
-#include <limits>
 #include <utility>
 
 namespace ramie::detail {
@@ -24,6 +23,8 @@ timer_wheel::slot timer_wheel::first_slot() const noexcept {
 
 std::int64_t timer_wheel::next() const noexcept {
     constexpr auto never = std::numeric_limits<std::int64_t>::max();
+    if (size_ == 0) return never;
+    if (unfinished_) return start_of(tick_);
     const slot first = first_slot();
     if (first.level == levels) return never;
     if (first.level != 0) return start_of(first.tick);
@@ -37,35 +38,41 @@ std::int64_t timer_wheel::next() const noexcept {
 
 // First all that is due is collected, then it is expired: so an expire function finds the wheel in
 // order, and what it sets cannot prolong this advance().
-std::size_t timer_wheel::advance(std::int64_t now_ns) noexcept {
-    collect(now_ns);
+std::size_t timer_wheel::advance(std::int64_t now_ns, std::size_t portion) noexcept {
+    unfinished_ = is_empty(due_list) && !collect(now_ns, portion);
     std::size_t expired = 0;
-    const timer_link& due = lists_[due_list];
-    for (; due.next_ != &due; ++expired) {
-        timer_node& node = node_at(*due.next_);
+    for (; !is_empty(due_list) && expired != portion; ++expired) {
+        timer_node& node = node_at(*lists_[due_list].next_);
         cancel(node);
         node.expire_(node);
     }
+    unfinished_ = unfinished_ || !is_empty(due_list);
     return expired;
 }
 
-void timer_wheel::collect(std::int64_t now_ns) noexcept {
+// False when the portion did not suffice.
+bool timer_wheel::collect(std::int64_t now_ns, std::size_t portion) noexcept {
     const std::uint64_t last_tick = std::max(tick_of(now_ns), tick_);
-    for (slot first = first_slot(); first.tick <= last_tick; first = first_slot()) {
-        tick_ = first.tick;
+    for (;;) {
+        if (spreading_ != due_list) spread(portion);
+        if (portion == 0) return false;
+        spreading_ = due_list;
+        const slot first = first_slot();
+        tick_ = std::min(first.tick, last_tick);
+        if (first.tick > last_tick) return true;
         if (first.level != 0) {
-            spread(first.list);
+            spreading_ = first.list;
             continue;
         }
-        take_due(first.list, now_ns);
-        if (first.tick == last_tick) break;  // what is left there is due later in this tick
+        portion -= std::min(portion, take_due(first.list, now_ns));
+        if (first.tick == last_tick) return true;  // what is left there is due later in this tick
     }
-    tick_ = last_tick;
 }
 
-void timer_wheel::take_due(std::size_t list, std::int64_t now_ns) noexcept {
+std::size_t timer_wheel::take_due(std::size_t list, std::int64_t now_ns) noexcept {
     timer_link& last = *lists_[due_list].prev_;
     bool in_order = true;
+    std::size_t taken = 0;
     std::int64_t previous = std::numeric_limits<std::int64_t>::min();
     timer_link& head = lists_[list];
     for (timer_link* link = head.next_; link != &head;) {
@@ -73,11 +80,13 @@ void timer_wheel::take_due(std::size_t list, std::int64_t now_ns) noexcept {
         link = link->next_;
         if (node.when_ > now_ns) continue;
         unlink(node);
-        append(due_list, node);
+        insert(node, due_list, *lists_[due_list].prev_, lists_[due_list]);
+        ++taken;
         in_order = in_order && previous <= node.when_;
         previous = node.when_;
     }
     if (!in_order) sort_due_after(last);
+    return taken;
 }
 
 void timer_wheel::sort_due_after(timer_link& last) noexcept {
@@ -90,12 +99,12 @@ void timer_wheel::sort_due_after(timer_link& last) noexcept {
     head.prev_ = end;
 }
 
-void timer_wheel::spread(std::size_t list) noexcept {
-    const timer_link& head = lists_[list];
-    while (head.next_ != &head) {
-        timer_node& node = node_at(*head.next_);
+void timer_wheel::spread(std::size_t& portion) noexcept {
+    for (; !is_empty(spreading_) && portion != 0; --portion) {
+        timer_node& node = node_at(*lists_[spreading_].prev_);
         unlink(node);
-        place(node);
+        const std::size_t list = list_for(node);
+        insert(node, list, lists_[list], *lists_[list].next_);
     }
 }
 

@@ -12,6 +12,8 @@
 // which its tick differs from the current tick, in the slot of its own digit there. That place
 // depends on nothing else, so timers with equal deadlines are always in one list, in order of set.
 // When the current tick enters a slot of a higher level, the slot's timers move to lower levels.
+// There may be a million of them, so that is done in portions: what is set meanwhile for a tick of
+// that slot goes behind those that have not moved yet.
 #pragma once
 
 #include <algorithm>
@@ -19,6 +21,7 @@
 #include <bit>
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 
 #include "ramie/detail/timer_node.hpp"
 
@@ -54,8 +57,13 @@ class timer_wheel {
     std::int64_t next() const noexcept;
 
     /// Expires every timer with a deadline <= now_ns, by deadline and then by order of set; returns
-    /// how many. What an expire function sets, even to the past, waits for the next advance().
-    std::size_t advance(std::int64_t now_ns) noexcept;
+    /// how many. What an expire function sets, even to the past, waits for the next advance(). At
+    /// most `portion` timers are expired, and about as many moved to lower levels; if that does not
+    /// suffice, next() is not later than now_ns and the next advance() goes on where this one
+    /// stopped, before it turns to what was set since.
+    std::size_t advance(std::int64_t now_ns, std::size_t portion = unlimited) noexcept;
+
+    static constexpr std::size_t unlimited = std::numeric_limits<std::size_t>::max();
 
     bool empty() const noexcept { return size_ == 0; }
     std::size_t size() const noexcept { return size_; }
@@ -81,18 +89,22 @@ class timer_wheel {
     static timer_node& node_at(timer_link& link) noexcept { return static_cast<timer_node&>(link); }
 
     void place(timer_node& node) noexcept {
+        const std::size_t list = list_for(node);
+        insert(node, list, *lists_[list].prev_, lists_[list]);
+    }
+
+    std::size_t list_for(const timer_node& node) const noexcept {
         const std::uint64_t tick = std::max(tick_of(node.when_), tick_);
         const auto highest_bit = static_cast<unsigned>(std::bit_width((tick ^ tick_) | 1)) - 1;
         const unsigned level = highest_bit / digit_bits;
-        append(level * slots_per_level + (tick >> level * digit_bits) % slots_per_level, node);
+        return level * slots_per_level + (tick >> level * digit_bits) % slots_per_level;
     }
 
-    void append(std::size_t list, timer_node& node) noexcept {
-        timer_link& head = lists_[list];
-        node.prev_ = head.prev_;
-        node.next_ = &head;
-        head.prev_->next_ = &node;
-        head.prev_ = &node;
+    void insert(timer_node& node, std::size_t list, timer_link& prev, timer_link& next) noexcept {
+        node.prev_ = &prev;
+        node.next_ = &next;
+        prev.next_ = &node;
+        next.prev_ = &node;
         occupied_[list / slots_per_level] |= std::uint64_t{1} << list % slots_per_level;
     }
 
@@ -112,16 +124,19 @@ class timer_wheel {
         std::uint64_t tick;  // its first; beyond every tick if there is no occupied slot
     };
 
+    bool is_empty(std::size_t list) const noexcept { return lists_[list].next_ == &lists_[list]; }
     slot first_slot() const noexcept;
-    void collect(std::int64_t now_ns) noexcept;
-    void take_due(std::size_t list, std::int64_t now_ns) noexcept;
+    bool collect(std::int64_t now_ns, std::size_t portion) noexcept;
+    std::size_t take_due(std::size_t list, std::int64_t now_ns) noexcept;
     void sort_due_after(timer_link& last) noexcept;
     static timer_link* sorted(timer_link* chain) noexcept;
     static timer_link* merge(timer_link* first, timer_link* second) noexcept;
-    void spread(std::size_t list) noexcept;
+    void spread(std::size_t& portion) noexcept;
 
     std::uint64_t tick_;
     std::size_t size_ = 0;
+    std::size_t spreading_ = due_list;  // the list of the slot that was entered last
+    bool unfinished_ = false;           // the last advance() left something due, or to be spread
     std::array<std::uint64_t, levels + 1> occupied_{};
     std::array<timer_link, due_list + 1> lists_;
 };

@@ -168,6 +168,40 @@ void is_refused_when_the_listener_goes(stage& s) {
     });
 }
 
+void is_unmade_by_a_shutdown(stage& s) {
+    for (const int how : {int{SHUT_RDWR}, int{SHUT_WR}, int{SHUT_RD}}) {
+        const full_listener to(s, AF_INET);
+        const int fd = open_socket(s, AF_INET);
+        const std::string name = std::to_string(how);
+        s.add(name, [=](actor& me) {
+            connect_once(me, fd, to.at);
+            me.log_mode(fd);
+            log_pending_error(me, fd);
+            me.call("send", [=] { return ::send(fd, "x", 1, MSG_NOSIGNAL); });
+            me.call("recv", [=] { return ::recv(fd, nullptr, 0, 0); });
+        });
+        s.add(name + " other", [=](actor& me) {
+            me.until_blocked(name);
+            me.call("shutdown", [=] { return ::shutdown(fd, how); });
+        });
+    }
+}
+
+void begins_again_after_a_shutdown(stage& s) {
+    const full_listener to(s, AF_INET);
+    const address somebody = address_of(s.own(open_listener(AF_INET, 8)));
+    const int fd = open_socket(s, AF_INET);
+    s.add("caller", [=](actor& me) {
+        connect_once(me, fd, to.at);
+        connect_once(me, fd, somebody);
+        me.send(fd, "hello");
+    });
+    s.add("other", [=](actor& me) {
+        me.until_blocked("caller");
+        me.call("shutdown", [=] { return ::shutdown(fd, SHUT_RDWR); });
+    });
+}
+
 void changes_a_datagram_sockets_peer(stage& s) {
     for (const int domain : {AF_INET, AF_UNIX}) {
         const int first = s.own(open_bound(domain, SOCK_DGRAM));
@@ -218,6 +252,8 @@ const named_scenario scenarios[] = {
     {"does_not_wait_for_room_when_non_blocking", does_not_wait_for_room_when_non_blocking},
     {"waits_for_what_is_under_way", waits_for_what_is_under_way},
     {"is_refused_when_the_listener_goes", is_refused_when_the_listener_goes},
+    {"is_unmade_by_a_shutdown", is_unmade_by_a_shutdown},
+    {"begins_again_after_a_shutdown", begins_again_after_a_shutdown},
     {"changes_a_datagram_sockets_peer", changes_a_datagram_sockets_peer},
     {"refuses_bad_arguments", refuses_bad_arguments},
 };

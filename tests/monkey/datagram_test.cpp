@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <unistd.h>
 
 #include <cstring>
@@ -27,6 +28,11 @@ long send_message_to(actor& me, int fd, std::string_view bytes, const address& t
     message.msg_iov = &part;
     message.msg_iovlen = 1;
     return me.call("sendmsg", [&] { return ::sendmsg(fd, &message, 0); });
+}
+
+bool is_empty(int fd) {
+    pollfd readable{fd, POLLIN, 0};
+    return ::poll(&readable, 1, 0) == 0;
 }
 
 // A local receiver takes a dozen datagrams, then whoever sends must wait.
@@ -176,7 +182,38 @@ void refuses_what_goes_nowhere(stage& s) {
     }
 }
 
+// An empty one is no end.
+void brings_empty_ones(stage& s) {
+    for (const channel c : {channel::udp, channel::unix_datagram, channel::datagram_pair}) {
+        const ends e = s.open(c);
+        const std::string name = name_of(c);
+        s.add(name, [=](actor& me) {
+            for (const receiver by : all_receivers) me.receive(by, e.a, 10);
+            for (const int flags : {int{MSG_PEEK}, int{MSG_WAITALL}, int{MSG_TRUNC}})
+                me.receive(receiver::recvmsg, e.a, 10, flags);
+            pollfd readable{e.a, POLLIN, 0};
+            me.call("poll", [&] { return ::poll(&readable, 1, 0); });
+            me.receive(receiver::recv, e.a, 10, MSG_DONTWAIT);
+            me.receive(receiver::recv, e.a, 10);
+        });
+        s.add(name + " sender", [=](actor& me) {
+            for (const sender by : all_senders) {
+                me.until_blocked(name);
+                me.send(by, e.b, "");
+                // Of nothing, write() sends a datagram, and writev() none.
+                if (by == sender::writev) me.send(e.b, "");
+                me.until([&] { return is_empty(e.a); });
+            }
+            me.until_blocked(name);
+            for (int i = 0; i != 2; ++i) me.send(e.b, "");
+            me.until_blocked(name, 10);
+            me.send(e.b, "end");
+        });
+    }
+}
+
 const named_scenario scenarios[] = {
+    {"brings_empty_ones", brings_empty_ones},
     {"waits_for_room_at_its_peer", waits_for_room_at_its_peer},
     {"waits_for_room_at_whom_it_is_sent_to", waits_for_room_at_whom_it_is_sent_to},
     {"does_not_wait_for_room_when_told_so", does_not_wait_for_room_when_told_so},

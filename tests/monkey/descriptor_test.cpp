@@ -38,20 +38,22 @@ void closes_bad_numbers(stage& s) {
     });
 }
 
+// One after the other: signals are counted for the whole process.
 void shuts_down(stage& s) {
-    for (const channel c : all_channels)
-        for (const int how : {int{SHUT_RD}, int{SHUT_WR}, int{SHUT_RDWR}, 9}) {
-            const ends e = s.open(c);
-            const int before = broken_pipes();
-            s.add(name_of(c) + std::to_string(how), [=](actor& me) {
+    s.add("caller", [&s](actor& me) {
+        for (const channel c : all_channels)
+            for (const int how : {int{SHUT_RD}, int{SHUT_WR}, int{SHUT_RDWR}, 9}) {
+                const ends e = s.open(c);
+                const int before = broken_pipes();
+                me.log(name_of(c) + std::to_string(how));
                 for (int i = 0; i != 2; ++i)
                     me.call("shutdown", [=] { return ::shutdown(e.a, how); });
-                if (!is_socket(c) || how == SHUT_RD || how == 9) return;
+                if (!is_socket(c) || how == SHUT_RD || how == 9) continue;
                 me.send(sender::send, e.a, "hello");
                 me.receive(receiver::recv, e.b, 10, MSG_DONTWAIT);
                 me.log(broken_pipes() > before ? "signalled" : "quiet");
-            });
-        }
+            }
+    });
     const int unconnected = s.own(must("socket", ::socket(AF_INET, SOCK_STREAM, 0)));
     s.add("unconnected", [=](actor& me) {
         for (const int fd : {unconnected, -1, 900})

@@ -1,6 +1,7 @@
 // poll, compared with the kernel.
 
 #include <fcntl.h>
+#include <limits.h>
 #include <netinet/in.h>
 #include <poll.h>
 #include <sys/eventfd.h>
@@ -176,6 +177,56 @@ void two_may_wait_for_one(stage& s) {
     });
 }
 
+// Full until the reader has taken it all.
+void waits_for_room(stage& s) {
+    for (const channel c : {channel::tcp, channel::pair, channel::pipe}) {
+        const ends e = s.open(c);
+        fill(e.b);
+        const std::string name = name_of(c);
+        s.add(name, [=](actor& me) {
+            poll_once(me, {{e.b, POLLOUT, 0}, {e.a, 0, 0}}, -1);
+            me.send(sender::write, e.b, "x");
+        });
+        s.add(name + " reader", [=](actor& me) {
+            me.until_blocked(name);
+            char piece[8192];
+            while (!me.has_ended(name)) {
+                pollfd readable{e.a, POLLIN, 0};
+                if (::poll(&readable, 1, 10) == 1) must("read", ::read(e.a, piece, sizeof piece));
+            }
+        });
+    }
+}
+
+// The kernel looks at 32 bits of the number.
+void takes_the_count_as_it_comes(stage& s) {
+    const ends e = s.open(channel::pair);
+    s.add("caller", [=](actor& me) {
+        pollfd one{e.a, POLLOUT, 0};
+        const auto of = [&](pollfd* fds, nfds_t count) {
+            me.call("poll", [&] { return ::poll(hidden(fds), count, 10); });
+        };
+        constexpr nfds_t large = nfds_t{1} << 40;
+        for (const nfds_t count : {large, large + 1, nfds_t{1} << 31, ~nfds_t{0}}) of(&one, count);
+        of(nullptr, 0);
+        of(nullptr, 1);
+        of(nullptr, large);
+    });
+}
+
+void passes_over_negative_numbers(stage& s) {
+    const ends e = s.open(channel::pair);
+    s.add("caller", [=](actor& me) {
+        poll_once(me, {{-1, both, 0}, {-7, both, 0}, {e.a, POLLIN, 0}, {INT_MIN, both, 0}}, -1);
+        me.takes_at_least(20ms, [&] { poll_once(me, {{-1, both, 0}, {INT_MIN, both, 0}}, 20); });
+        poll_once(me, {{-1, both, 0}}, 0);
+    });
+    s.add("writer", [=](actor& me) {
+        me.until_blocked("caller");
+        must("write", ::write(e.b, "x", 1));
+    });
+}
+
 const named_scenario scenarios[] = {
     {"sees_what_is_ready", sees_what_is_ready},
     {"waits_until_one_is_readable", waits_until_one_is_readable},
@@ -189,6 +240,9 @@ const named_scenario scenarios[] = {
     {"knows_bad_descriptors", knows_bad_descriptors},
     {"waits_for_an_eventfd", waits_for_an_eventfd},
     {"two_may_wait_for_one", two_may_wait_for_one},
+    {"waits_for_room", waits_for_room},
+    {"takes_the_count_as_it_comes", takes_the_count_as_it_comes},
+    {"passes_over_negative_numbers", passes_over_negative_numbers},
 };
 
 class polling : public ::testing::TestWithParam<named_scenario> {};

@@ -47,6 +47,20 @@ TEST_F(deadline, is_never_when_the_duration_is_too_long_to_count) {
     EXPECT_TRUE(
         ramie::deadline(seconds_as_double(std::numeric_limits<double>::quiet_NaN())).is_never());
     EXPECT_FALSE(ramie::deadline(24h * 365 * 200).is_never());
+    using thirds = std::chrono::duration<std::uint64_t, std::ratio<1, 3>>;
+    EXPECT_TRUE(ramie::deadline(thirds::max()).is_never());
+    EXPECT_TRUE(ramie::deadline(std::chrono::duration<std::uint64_t>::max()).is_never());
+    EXPECT_FALSE(ramie::deadline(std::chrono::duration<float>(1e9F)).is_never());
+}
+
+TEST_F(deadline, is_exact_up_to_the_end_of_time) {
+    const std::chrono::nanoseconds left(forever - now_ns());
+    EXPECT_EQ(ramie::deadline(left - 1ns).nanoseconds(), forever - 1);
+    EXPECT_TRUE(ramie::deadline(left).is_never());
+    const auto seconds = std::chrono::floor<std::chrono::seconds>(left);
+    EXPECT_EQ(ramie::deadline(seconds).nanoseconds(),
+              now_ns() + std::chrono::nanoseconds(seconds).count());
+    EXPECT_TRUE(ramie::deadline(seconds + 1s).is_never());
 }
 
 TEST_F(deadline, is_never_earlier_than_asked) {
@@ -54,6 +68,9 @@ TEST_F(deadline, is_never_earlier_than_asked) {
               now_ns() + 1);
     EXPECT_EQ(ramie::deadline(std::chrono::duration<double, std::nano>(2.5)).nanoseconds(),
               now_ns() + 3);
+    using thirds = std::chrono::duration<unsigned char, std::ratio<1, 3>>;
+    EXPECT_EQ(ramie::deadline(thirds(4)).nanoseconds(), now_ns() + 1'333'333'334);
+    EXPECT_EQ(ramie::deadline(thirds(3)).nanoseconds(), now_ns() + 1'000'000'000);
 }
 
 TEST_F(deadline, takes_a_time_point_as_it_is) {

@@ -169,8 +169,7 @@ TEST_F(deadlock, is_not_declared_while_a_timer_or_the_kernel_may_end_a_wait) {
 }
 
 TEST_F(deadlock, ends_run_unless_somebody_catches_it) {
-    // Volatile: g++ 12 takes the store during unwinding for dead (-fno-tree-dse keeps it).
-    volatile bool unwound = false;
+    bool unwound = false;
     EXPECT_THROW(ramie::run([&] {
                      ramie::event never;
                      const at_exit note([&] { unwound = true; });

@@ -143,6 +143,21 @@ TEST_F(fiber, calls_anything_that_can_be_invoked) {
     EXPECT_EQ(spawn([p = std::make_unique<int>(5)]() mutable { return *p; }).get(), 5);
 }
 
+int five() { return 5; }
+void append(std::string& to, const char* text) { to += text; }
+
+TEST_F(fiber, calls_a_plain_function) {
+    EXPECT_EQ(spawn(five).get(), 5);
+    EXPECT_EQ(spawn(&five).get(), 5);
+    EXPECT_EQ(spawn({.name = "named"}, five).get(), 5);
+    EXPECT_EQ(ramie::spawn_later(1s, five).get(), 5);
+    std::string text = "a";
+    spawn(append, std::ref(text), "b").join();
+    spawn({.name = "named"}, append, std::ref(text), "c").join();
+    ramie::spawn_later(1s, append, std::ref(text), "d").join();
+    EXPECT_EQ(text, "abcd");
+}
+
 TEST_F(fiber, refuses_an_empty_callable_where_it_is_spawned) {
     EXPECT_THROW(spawn(std::function<void()>()), std::invalid_argument);
     EXPECT_THROW(spawn(static_cast<void (*)()>(nullptr)), std::invalid_argument);

@@ -176,4 +176,45 @@ TEST_F(link, of_a_fiber_that_ends_with_run_is_called) {
     EXPECT_EQ(notes, (journal{"a", "b", "c"}));
 }
 
+// However far main has let the links come.
+TEST_F(link, that_is_about_to_start_at_the_end_of_run_is_called) {
+    ramie::test::end_scheduler();
+    for (int yields = 0; yields != 6; ++yields) {
+        journal notes;
+        ramie::run([&] {
+            auto f = spawn([] {});
+            for (const char* name : {"a", "b", "c"}) f.link(note(notes, name));
+            for (int i = 0; i != yields; ++i) this_fiber::yield();
+        });
+        EXPECT_EQ(notes, (journal{"a", "b", "c"})) << yields;
+    }
+}
+
+TEST_F(link, of_a_fiber_that_never_ran_is_called_at_the_end_of_run) {
+    journal notes;
+    ramie::test::end_scheduler();
+    ramie::run([&] {
+        spawn([] { ADD_FAILURE() << "it ran"; }).link(note(notes, "ready"));
+        ramie::spawn_later(1h, [] { ADD_FAILURE() << "it ran"; }).link(note(notes, "later"));
+    });
+    EXPECT_EQ(notes, (journal{"ready", "later"}));
+}
+
+TEST_F(link, that_waits_at_the_end_of_run_is_unwound) {
+    journal notes;
+    ramie::test::end_scheduler();
+    ramie::run([&] {
+        spawn([] {}).link([&](const fiber_base&) {
+            const ramie::test::at_exit unwind([&] { notes.push_back("unwound"); });
+            notes.push_back("started");
+            this_fiber::sleep_for(1h);
+        });
+    });
+    EXPECT_EQ(notes, (journal{"started", "unwound"}));
+}
+
+TEST_F(link, is_refused_by_the_main_fiber) {
+    EXPECT_THROW(this_fiber::self().link([](const fiber_base&) {}), std::logic_error);
+}
+
 }  // namespace

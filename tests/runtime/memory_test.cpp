@@ -6,11 +6,14 @@
 #include <unistd.h>
 
 #include <array>
+#include <cstdlib>
 #include <cstring>
+#include <fstream>
 #include <functional>
 #include <stdexcept>
 #include <string>
 #include <system_error>
+#include <thread>
 #include <vector>
 
 #include "ramie/event.hpp"
@@ -79,6 +82,41 @@ TEST_F(memory, that_cannot_be_had_makes_spawn_throw_and_the_process_lives_on) {
     if (ramie::test::address_sanitizer || ramie::test::thread_sanitizer)
         GTEST_SKIP() << "a sanitizer needs all address space";
     EXPECT_EQ(in_a_child(&exhaust_and_go_on), 0);
+}
+
+// What spawn() says when the cap of the guards by mprotect is reached; empty when it failed
+// otherwise. The rest lives on.
+bool spawn_explains_the_cap() {
+    ramie::test::end_scheduler();
+    ::setenv("RAMIE_STACK_GUARD", "mprotect", 1);
+    // On a thread of its own, whose stacks are guarded as the environment says.
+    bool explained = false;
+    std::thread([&] {
+        ramie::event go;
+        std::vector<ramie::fiber<int>> fibers;
+        const std::string error = error_of<std::system_error>([&] {
+            for (;;) {
+                fibers.push_back(spawn({.stack_size = 16 * kib}, [&] {
+                    go.wait();
+                    return 1;
+                }));
+                this_fiber::yield();
+            }
+        });
+        go.set();
+        ramie::join_all(fibers);
+        explained = error.find("exceed the cap of") != error.npos && fibers.size() > 1000;
+        fibers.clear();
+        explained = explained && spawn([] { return 5; }).get() == 5;
+    }).join();
+    return explained;
+}
+
+TEST_F(memory, of_guards_by_mprotect_has_a_cap_that_spawn_explains) {
+    std::size_t limit = 0;
+    std::ifstream{"/proc/sys/vm/max_map_count"} >> limit;
+    if (limit > 200'000) GTEST_SKIP() << "somebody has raised vm.max_map_count";
+    EXPECT_EQ(in_a_child([] { return spawn_explains_the_cap() ? 0 : 1; }), 0);
 }
 
 TEST_F(memory, of_a_stack_that_is_out_of_the_question_is_refused) {

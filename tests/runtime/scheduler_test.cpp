@@ -5,6 +5,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include <boost/asio/steady_timer.hpp>
 #include <cerrno>
 #include <fstream>
 #include <memory>
@@ -12,6 +13,7 @@
 #include <thread>
 #include <vector>
 
+#include "ramie/asio.hpp"
 #include "ramie/event.hpp"
 #include "ramie/fiber.hpp"
 #include "ramie/run.hpp"
@@ -222,6 +224,13 @@ TEST_F(idle_scheduler, never_wakes_up) {
     // One wait, and its end.
     EXPECT_LE(idle.switches, 2);
     EXPECT_LE(idle.polls, 3U);
+}
+
+TEST_F(idle_scheduler, never_wakes_up_beside_asio) {
+    boost::asio::steady_timer unused(ramie::this_io_context());
+    const wakeups idle = while_idle();
+    EXPECT_LE(idle.switches, 2);
+    EXPECT_LE(idle.polls, 6U);
 }
 
 // Stacks that were in use are given back in a second or two; then all is still.

@@ -70,6 +70,17 @@ TEST(stack_guard, by_mprotect_has_a_cap_that_names_the_sysctl) {
     borrow_once(next, 8, 64 * kib);
 }
 
+TEST(stack_guard, by_mprotect_is_taken_from_free_stacks_of_another_size) {
+    stack_pool pool{stack_guard{guard_kind::mprotect, 8}};
+    for (const std::size_t size : {64 * kib, 16 * kib, 256 * kib, 64 * kib}) {
+        borrow_once(pool, 8, size);
+        const borrowed_stacks stacks{pool, 8, size};
+        EXPECT_NE(error_of(pool, 32 * kib, ENOMEM).find("cap of 8 stacks"), std::string::npos);
+        EXPECT_EQ(pool.stats().in_use, 8u);
+        for (const stack_span& stack : stacks.all()) EXPECT_FALSE(accessible(&stack.base[-1]));
+    }
+}
+
 TEST(stack_guard, by_mprotect_stays_below_half_of_the_mappings) {
     std::size_t limit = 0;
     std::ifstream{"/proc/sys/vm/max_map_count"} >> limit;

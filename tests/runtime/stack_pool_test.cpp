@@ -15,23 +15,13 @@
 #include <system_error>
 #include <vector>
 
+#include "support/sanitizers.hpp"
 #include "support/stacks.hpp"
 
 namespace ramie::detail {
 namespace {
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-constexpr bool sanitized = true;
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-constexpr bool sanitized = true;
-#else
-constexpr bool sanitized = false;
-#endif
-#else
-constexpr bool sanitized = false;
-#endif
-
+constexpr bool sanitized = test::address_sanitizer || test::thread_sanitizer;
 constexpr std::size_t page = 4 * kib;
 constexpr std::int64_t interval = stack_pool::trim_interval;
 

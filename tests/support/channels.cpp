@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <poll.h>
 #include <sys/time.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -11,6 +12,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <string>
 
 namespace ramie::test {
 
@@ -133,6 +135,27 @@ void set_timeout(int fd, int name, long microseconds) {
 
 void set_size(int fd, int name, int bytes) {
     must("SO_*BUF", ::setsockopt(fd, SOL_SOCKET, name, &bytes, sizeof bytes));
+}
+
+namespace {
+
+void write_while_there_is_room(int fd) {
+    const std::string bytes(4096, 'f');
+    for (const std::size_t size : {bytes.size(), std::size_t{1}})
+        while (::write(fd, bytes.data(), size) > 0) {
+        }
+}
+
+}  // namespace
+
+void fill(int fd) {
+    const int mode = must("fcntl", ::fcntl(fd, F_GETFL));
+    must("fcntl", ::fcntl(fd, F_SETFL, mode | O_NONBLOCK));
+    pollfd writable{fd, POLLOUT, 0};
+    do write_while_there_is_room(fd);
+    while (::poll(&writable, 1, 20) == 1);
+    write_while_there_is_room(fd);
+    must("fcntl", ::fcntl(fd, F_SETFL, mode));
 }
 
 void reset_on_close(int fd) {

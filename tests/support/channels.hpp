@@ -27,6 +27,11 @@ inline constexpr bool is_datagram(channel c) {
 }
 inline constexpr bool is_socket(channel c) { return c != channel::pipe; }
 
+template <class Info>
+std::string channel_name(const Info& info) {
+    return name_of(info.param);
+}
+
 // With libc's calls as they are at the moment, patched or not. Ends the process when one fails.
 // `flags` (SOCK_NONBLOCK) are those of `a`.
 ends open_channel(channel, int flags = 0);
@@ -48,6 +53,14 @@ address address_of(int fd);
 // Ends the process when a call that prepares a test failed.
 int must(const char* call, long result);
 
+// The compiler does not know it, and so does not warn.
+template <class T>
+T hidden(T value) {
+    static volatile T place;
+    place = value;
+    return place;
+}
+
 // An address that is not mapped; the compiler does not know it.
 template <class T>
 T* bad_pointer() {
@@ -57,6 +70,7 @@ T* bad_pointer() {
 
 void set_timeout(int fd, int name, long microseconds);  // SO_RCVTIMEO, SO_SNDTIMEO
 void set_size(int fd, int name, int bytes);             // SO_RCVBUF, SO_SNDBUF
-void reset_on_close(int fd);                            // SO_LINGER 0
+void fill(int fd);            // until nothing is under way that would make room again
+void reset_on_close(int fd);  // SO_LINGER 0
 
 }  // namespace ramie::test

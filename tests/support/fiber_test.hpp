@@ -19,23 +19,9 @@
 #include "ramie/post.hpp"
 #include "ramie/run.hpp"
 #include "ramie/testing.hpp"
-
-#if !defined(__has_feature)
-#define __has_feature(x) 0
-#endif
+#include "support/sanitizers.hpp"
 
 namespace ramie::test {
-
-#if defined(__SANITIZE_ADDRESS__) || __has_feature(address_sanitizer)
-inline constexpr bool address_sanitizer = true;
-#else
-inline constexpr bool address_sanitizer = false;
-#endif
-#if defined(__SANITIZE_THREAD__) || __has_feature(thread_sanitizer)
-inline constexpr bool thread_sanitizer = true;
-#else
-inline constexpr bool thread_sanitizer = false;
-#endif
 
 inline int open_descriptors() {
     DIR* directory = ::opendir("/proc/self/fd");

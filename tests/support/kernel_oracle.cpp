@@ -27,12 +27,16 @@ constexpr long waiting_calls[] = {
     SYS_sendto,  SYS_recvmsg,   SYS_sendmsg,         SYS_accept, SYS_accept4,
     SYS_connect, SYS_nanosleep, SYS_clock_nanosleep, SYS_poll,   SYS_ppoll};
 
+}  // namespace
+
 bool is_blocked_in_kernel(pid_t thread) {
     // "running", or the number of the call that the thread sleeps in.
     std::ifstream file("/proc/self/task/" + std::to_string(thread) + "/syscall");
     long number = -1;
     return file >> number && std::ranges::find(waiting_calls, number) != std::end(waiting_calls);
 }
+
+namespace {
 
 // Long ones by their length and a checksum.
 std::string shown(std::string_view bytes) {
@@ -80,10 +84,11 @@ void expect_same_as_kernel(const scenario& prepare) {
     const int before = open_descriptors();
     const std::string kernel = play_on_threads(prepare);
     EXPECT_FALSE(kernel.empty());
+    if (std::getenv("RAMIE_SHOW_TRANSCRIPTS") != nullptr)
+        std::fprintf(stderr, "%s", kernel.c_str());
     monkey::patch_all();
     EXPECT_EQ(play_on_fibers(prepare), kernel);
     EXPECT_EQ(open_descriptors(), before);
-    if (std::getenv("RAMIE_SHOW_TRANSCRIPTS") != nullptr) std::puts(kernel.c_str());
 }
 
 // --- the stage -------------------------------------------------------------------------------

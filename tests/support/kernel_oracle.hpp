@@ -165,6 +165,9 @@ using scenario = std::function<void(stage&)>;
 // Plays it on threads, patches this process, plays it on fibers, and compares.
 void expect_same_as_kernel(const scenario&);
 
+// True while this thread of this process is inside of a call that waits.
+bool is_blocked_in_kernel(pid_t thread);
+
 // How often this process was sent SIGPIPE; none of them ends it from the first call on.
 int broken_pipes();
 

@@ -10,12 +10,34 @@
 #include <chrono>
 #include <cstdint>
 #include <limits>
+#include <ratio>
 
 namespace ramie {
 
 namespace detail {
 // Nanoseconds on the calling thread's clock: CLOCK_MONOTONIC, or the virtual clock of a test.
 [[nodiscard]] std::int64_t now_ns() noexcept;
+
+// A positive duration in nanoseconds, rounded up: a wait is never shorter than asked. The largest
+// value stands for all that is larger, and for what is not a number.
+template <class Rep, class Period>
+[[nodiscard]] constexpr std::uint64_t nanoseconds_of(
+    const std::chrono::duration<Rep, Period>& d) noexcept {
+    constexpr auto most = std::numeric_limits<std::uint64_t>::max();
+    if constexpr (std::chrono::treat_as_floating_point_v<Rep>) {
+        const double ns = std::chrono::duration<double, std::nano>(d).count();
+        if (!(ns < 0x1p63)) return most;
+        const auto whole = static_cast<std::uint64_t>(ns);
+        return whole + (static_cast<double>(whole) < ns ? 1 : 0);
+    } else {
+        using scale = std::ratio_divide<Period, std::nano>;
+        constexpr std::uint64_t num = scale::num;
+        constexpr std::uint64_t den = scale::den;
+        const auto count = static_cast<std::uint64_t>(d.count());
+        if (count / den > most / num - 1) return most;
+        return count / den * num + (count % den * num + den - 1) / den;
+    }
+}
 }  // namespace detail
 
 class deadline {
@@ -59,14 +81,11 @@ class deadline {
 
     template <class Rep, class Period>
     static std::int64_t from_now(const std::chrono::duration<Rep, Period>& d) noexcept {
-        using floating = std::chrono::duration<long double, std::nano>;
         const std::int64_t now = detail::now_ns();
-        const long double ns = floating(d).count();
-        // Not a number compares false with everything and ends here too.
-        if (!(ns < static_cast<long double>(forever - now))) return forever;
-        if (ns <= 0) return now;
-        // Rounded up: a wait is never shorter than asked.
-        return now + std::chrono::ceil<std::chrono::nanoseconds>(d).count();
+        if (d <= d.zero()) return now;
+        const std::uint64_t ns = detail::nanoseconds_of(d);
+        const auto left = static_cast<std::uint64_t>(forever - now);
+        return ns < left ? now + static_cast<std::int64_t>(ns) : forever;
     }
 
     std::int64_t ns_ = forever;

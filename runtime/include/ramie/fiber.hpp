@@ -72,7 +72,9 @@ class fiber_base {
     [[nodiscard]] std::exception_ptr exception() const noexcept;
 
     // Calls `f(handle)` in a fiber of its own once this fiber has ended, also when it has already.
-    // Links are started in order; one that throws is reported and stops no other. Never suspends.
+    // Links are started in order; one that throws is reported and stops no other. A link that has
+    // not started when run() ends still runs, up to its first suspension. Throws std::logic_error
+    // for the main fiber. Never suspends.
     link_id link(std::function<void(const fiber_base&)> f) const;
 
     // Forgets a link that was not called yet. Never suspends.

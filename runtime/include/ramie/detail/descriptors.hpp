@@ -29,27 +29,49 @@ struct descriptor_facts {
     std::atomic<descriptor_kind> kind;
     std::atomic<bool> blocking_known;       // the owner's mode is known to be blocking...
     std::atomic<std::uint16_t> fork_epoch;  // ...as long as no fork could have shared it since
-    std::atomic<bool> made_nonblocking;     // by us, for its owner's blocking calls
-    std::atomic<std::int64_t> receive_timeout_ns;  // SO_RCVTIMEO and SO_SNDTIMEO; 0: none
+    std::atomic<std::int64_t>
+        receive_timeout_ns;  // SO_RCVTIMEO and SO_SNDTIMEO; 0: none, < 0: over
     std::atomic<std::int64_t> send_timeout_ns;
     std::atomic<bool> timeouts_known;
     std::atomic<bool> timeouts_untouched;  // never set since it was made
     std::atomic<bool> short_read_counts;   // false: urgent data, kernel TLS: do not conclude
+    std::atomic<bool> has_low_water_mark;  // SO_RCVLOWAT was set
+    // Directions in which a patched call need not look at any of the above: a blocking TCP socket
+    // without timeouts. Set before it is found out and cleared after a change, so that no change
+    // is missed.
+    std::atomic<std::uint8_t> simple;
 };
 
+// Two levels, the second made when first touched: 4,096 x 4,096 numbers are beyond any limit in use
+// (fs.nr_open is 1,048,576 by default).
+inline constexpr std::size_t facts_chunk_size = 4096;
+inline constexpr std::size_t facts_chunk_count = 4096;
+inline constinit std::atomic<descriptor_facts*> facts_chunks[facts_chunk_count] = {};
+descriptor_facts* make_facts(int fd) noexcept;
+
 // Null for a number below 0 or beyond every limit. Callable from any thread.
-descriptor_facts* facts_of(int fd) noexcept;
+inline descriptor_facts* facts_of(int fd) noexcept {
+    const auto index = static_cast<std::size_t>(fd);  // negative: far beyond the table
+    if (index < facts_chunk_size * facts_chunk_count) [[likely]] {
+        descriptor_facts* const chunk =
+            facts_chunks[index / facts_chunk_size].load(std::memory_order_acquire);
+        if (chunk != nullptr) [[likely]]
+            return chunk + index % facts_chunk_size;
+    }
+    return make_facts(fd);
+}
 
 // The number means something new: forget what was known. Callable from any thread.
 void reset_facts(int fd, descriptor_kind kind = descriptor_kind::unknown) noexcept;
 
 // Counts the forks of this process: what was known of a shared open file is not sure after one.
-std::uint16_t fork_epoch() noexcept;
+inline constinit std::atomic<std::uint16_t> forks{0};
+inline std::uint16_t fork_epoch() noexcept { return forks.load(std::memory_order_relaxed); }
 void bump_fork_epoch() noexcept;
 
 // One scheduler's view. `ready` remembers readiness: an event sets it, EAGAIN or a short read
 // clears it, and a fiber that finds it clear parks without asking the kernel again.
-struct descriptor {
+struct alignas(64) descriptor {
     wait_queue readers;
     wait_queue writers;
     descriptor_facts* facts = nullptr;
@@ -67,27 +89,57 @@ struct descriptor {
     wait_queue& waiting(direction d) noexcept { return d == direction::read ? readers : writers; }
 };
 
+// The table of the calling thread's scheduler.
+struct descriptor_table {
+    static constexpr std::size_t chunk_size = 256;
+    descriptor* const* chunks = nullptr;
+    std::size_t count = 0;
+};
+inline constinit thread_local descriptor_table current_table
+    __attribute__((tls_model("initial-exec")));
+descriptor* find_descriptor(int fd) noexcept;
+
 // The calling thread's view of `fd`, brought up to date; null when the number is out of range or
 // memory is short (errno says which). Never suspends.
-descriptor* descriptor_of(int fd) noexcept;
+inline descriptor* descriptor_of(int fd) noexcept {
+    const std::size_t index = static_cast<unsigned>(fd) / descriptor_table::chunk_size;
+    if (index < current_table.count) [[likely]] {
+        descriptor* const chunk = current_table.chunks[index];
+        if (chunk != nullptr) [[likely]] {
+            descriptor& d = chunk[static_cast<unsigned>(fd) % descriptor_table::chunk_size];
+            if (d.generation == d.facts->generation.load(std::memory_order_relaxed)) [[likely]]
+                return &d;
+        }
+    }
+    return find_descriptor(fd);
+}
 
 // Tells the reactor once that `d` is waited for. False with errno when it cannot be: EPERM means
 // that the kernel never makes anyone wait for it. Never suspends.
 bool watch(descriptor&, int fd, direction) noexcept;
 
 // Parks the calling fiber until an event says that `fd` may be ready. wake::closed with errno when
-// it was closed (EBADF) or cannot be watched. `consuming`: the fiber goes on to transfer and then
-// calls pass_on; else the wake-up is handed on at once. Suspends the calling fiber.
-wake wait_descriptor(descriptor&, int fd, direction, deadline, bool consuming) noexcept;
+// it was closed (EBADF) or cannot be watched. Suspends the calling fiber.
+enum class waits_as : std::uint8_t {
+    watcher,         // the wake-up is handed on to the next one at once
+    consumer,        // goes on to transfer, and then calls pass_on
+    consumer_again,  // was woken and found nothing: keeps its turn
+};
+wake wait_descriptor(descriptor&, int fd, direction, deadline, waits_as) noexcept;
 
 // After a transfer: if there may be more, the next waiter has its turn. Never suspends.
 inline void pass_on(descriptor& d, direction dir) noexcept {
-    if (d.may_be_ready(dir) && !d.waiting(dir).empty()) d.waiting(dir).wake_one();
+    if (d.may_be_ready(dir) && !d.waiting(dir).empty()) [[unlikely]]
+        d.waiting(dir).wake_one();
 }
 
 // Takes `fd` out of every reactor of this process and wakes its waiters with EBADF; call it before
 // close. Callable from any thread.
 void forget(int fd) noexcept;
+
+// True when the timeout that woke the calling fiber was cancelled by another one before it ran: it
+// has to wait on. Never suspends.
+bool was_taken_back(wake) noexcept;
 
 // errno for a wait that did not end in readiness: EAGAIN (timed out), ECANCELED or ETIMEDOUT
 // (killed, scope expired), else errno as it stands.

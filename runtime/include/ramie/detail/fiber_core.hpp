@@ -24,7 +24,14 @@ namespace ramie::detail {
 class scheduler;
 class stack_pool;
 
-enum class fiber_state : std::uint8_t { created, ready, running, parked, finished };
+enum class fiber_state : std::uint8_t {
+    created,
+    ready,
+    running,
+    parked,
+    finished,
+    dropped,  // its scheduler ended first
+};
 
 // Something that breaks a fiber's wait: a kill or an expired timeout. Queued on the fiber until it
 // is at a suspension point; leaves the queue when destroyed, so an expired scope that was left in
@@ -63,10 +70,9 @@ struct fiber_extras {
     bool calling_links = false;
 };
 
-// The saved stack pointer, and what the sanitizers want to be told. Not conditional: a program may
-// be built with other flags than the library.
-struct context_state {
-    void* stack_pointer = nullptr;
+// What the sanitizers want to be told. Not conditional: a program may be built with other flags
+// than the library.
+struct sanitizer_state {
     void* asan_fake_stack = nullptr;
     const void* asan_bottom = nullptr;
     std::size_t asan_size = 0;
@@ -92,21 +98,26 @@ struct fiber_core : boost::intrusive::list_base_hook<>, timer_node {
     [[nodiscard]] std::string display_name() const;
     fiber_extras& extra();
 
-    // Read or written by every switch: kept together.
-    context_state context;
+    const wait_kind* waiting = nullptr;
+    const void* wait_object = nullptr;
+
+    // What a switch and a wake-up touch, in one cache line: among thousands of fibers each line is
+    // a miss.
+    alignas(64) void* stack_pointer = nullptr;  // while it does not run
     fiber_state state = fiber_state::created;
     wake wake_reason = wake::granted;
-    std::uint8_t shields = 0;      // while not 0, interrupts stay pending
-    bool shielded = false;         // parked behind a shield, or in a destructor during unwinding,
-                                   // where a throw would terminate
-    bool exited = false;           // ended by fiber_exit
-    bool observed = false;         // somebody joined it or asked for the exception
-    bool buried = false;           // the scheduler has dropped its reference
+    std::uint8_t shields = 0;  // while not 0, interrupts stay pending
+    bool shielded = false;     // parked behind a shield, or in a destructor during unwinding,
+                               // where a throw would terminate
+    bool exited = false;       // ended by fiber_exit
+    bool must_start = false;   // a link: a kill before its start waits for its first suspension
+    bool observed = false;     // somebody joined it or asked for the exception
+    bool buried = false;       // the scheduler has dropped its reference
+    interrupt_queue interrupts;
+    waiter place{*this};  // where it waits, unless in several queues at once
+
     std::uint32_t references = 1;  // one is the scheduler's own, dropped when the fiber is buried
     scheduler* owner = nullptr;
-    const wait_point* waiting = nullptr;
-    interrupt_queue interrupts;
-
     const operations* ops;
     wait_queue joiners;
     std::exception_ptr error;
@@ -121,6 +132,8 @@ struct fiber_core : boost::intrusive::list_base_hook<>, timer_node {
     std::byte* stack_top = nullptr;
     std::size_t stack_guard = 0;
     std::size_t stack_slot = 0;
+
+    sanitizer_state sanitizers;
 };
 
 inline void retain(fiber_core& f) noexcept { ++f.references; }
@@ -146,7 +159,9 @@ void start_fiber(fiber_core&, const task_place&, std::int64_t start_ns = 0) noex
 // shield, nor while an exception is in flight. Never suspends.
 bool interrupt_due() noexcept;
 
-// Throws what interrupted the calling fiber's wait. To be called after wake::interrupted.
-[[noreturn]] void raise_interrupt();
+// Throws what interrupted the calling fiber's wait. To be called after wake::interrupted. Returns
+// when the timeout that broke the wait was cancelled by another fiber before this one ran: then
+// the caller looks at what it waits for and waits on.
+void raise_interrupt();
 
 }  // namespace ramie::detail

@@ -13,6 +13,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <exception>
+#include <utility>
 
 #include "ramie/detail/descriptors.hpp"
 #include "ramie/detail/fiber_core.hpp"
@@ -50,10 +51,61 @@ inline wake judge(wake reason, const descriptor& d, std::uint32_t generation) no
         errno = EBADF;
         return wake::closed;
     }
-    // The timeout that woke this fiber was cancelled by another one.
-    if (reason == wake::interrupted && current_fiber->interrupts.empty()) return wake::granted;
+    if (was_taken_back(reason)) return wake::granted;
     if (reason != wake::granted) errno = wait_error(reason);
     return reason;
+}
+
+// One attempt, which must not block and returns what a system call does. False: it would have.
+template <class Try>
+inline bool try_transfer(descriptor& d, direction dir, std::size_t wanted, ssize_t& n,
+                         Try& attempt) noexcept {
+    do {
+        n = attempt();
+    } while (n < 0 && errno == EINTR);
+    if (n < 0 && errno == EAGAIN) {
+        d.clear(dir);
+        return false;
+    }
+    if (n > 0 && static_cast<std::size_t>(n) < wanted && !d.ended)
+        d.clear(dir);
+    else
+        pass_on(d, dir);
+    return true;
+}
+
+// Parks until an attempt succeeds. Inlined: a frame less on the stack of every parked fiber.
+template <class Try>
+__attribute__((always_inline)) inline transferred transfer_when_ready(descriptor& d, int fd,
+                                                                      direction dir,
+                                                                      std::size_t wanted,
+                                                                      deadline until,
+                                                                      Try& attempt) noexcept {
+    const std::uint32_t generation = d.generation;
+    waits_as role = waits_as::consumer;
+    wake reason = wake::granted;
+    if (transfers_in_turn > transfers_per_turn) [[unlikely]]
+        reason = judge(give_way(), d, generation);
+    while (reason == wake::granted || reason == wake::timed_out) {
+        // At the deadline the kernel is asked once more: its event may not be collected yet.
+        if (d.may_be_ready(dir) || reason == wake::timed_out) {
+            ssize_t n;
+            if (try_transfer(d, dir, wanted, n, attempt)) return {n, wake::granted};
+            if (reason == wake::timed_out) break;
+        }
+        transfers_in_turn = 0;
+        reason = judge(wait_descriptor(d, fd, dir, until, role), d, generation);
+        role = waits_as::consumer_again;
+    }
+    return {-1, reason};
+}
+
+// What hardly ever waits does not pay for the case that it does.
+template <class Try>
+[[gnu::noinline]] transferred transfer_later(descriptor& d, int fd, direction dir,
+                                             std::size_t wanted, deadline until,
+                                             Try& attempt) noexcept {
+    return transfer_when_ready(d, fd, dir, wanted, until, attempt);
 }
 
 // Calls `attempt`, which must not block and returns what a system call does, until it does not
@@ -61,34 +113,25 @@ inline wake judge(wake reason, const descriptor& d, std::uint32_t generation) no
 // transfer of less leaves the descriptor not ready; 0: a short one proves nothing. Only for a
 // fiber: current_fiber is not null. Suspends the calling fiber.
 template <class Try>
-transferred transfer(int fd, direction dir, std::size_t wanted, deadline until,
-                     Try&& attempt) noexcept {
+__attribute__((always_inline)) inline transferred transfer(descriptor& d, int fd, direction dir,
+                                                           std::size_t wanted, deadline until,
+                                                           Try attempt) noexcept {
+    if (++transfers_in_turn <= transfers_per_turn && d.may_be_ready(dir)) {
+        ssize_t n;
+        if (try_transfer(d, dir, wanted, n, attempt)) [[likely]]
+            return {n, wake::granted};
+    }
+    return dir == direction::write ? transfer_later(d, fd, dir, wanted, until, attempt)
+                                   : transfer_when_ready(d, fd, dir, wanted, until, attempt);
+}
+
+template <class Try>
+inline transferred transfer(int fd, direction dir, std::size_t wanted, deadline until,
+                            Try attempt) noexcept {
     descriptor* const d = descriptor_of(fd);
     if (d == nullptr) [[unlikely]]
         return {-1, wake::closed};
-    const std::uint32_t generation = d->generation;
-    wake reason = wake::granted;
-    if (++transfers_in_turn > transfers_per_turn) [[unlikely]]
-        reason = judge(give_way(), *d, generation);
-    while (reason == wake::granted || reason == wake::timed_out) {
-        // At the deadline the kernel is asked once more: its event may not be collected yet.
-        if (d->may_be_ready(dir) || reason == wake::timed_out) {
-            ssize_t n;
-            do {
-                n = attempt();
-            } while (n < 0 && errno == EINTR);
-            if (n >= 0 || errno != EAGAIN) [[likely]] {
-                if (n > 0 && static_cast<std::size_t>(n) < wanted && !d->ended) d->clear(dir);
-                pass_on(*d, dir);
-                return {n, wake::granted};
-            }
-            d->clear(dir);
-            if (reason == wake::timed_out) break;
-        }
-        transfers_in_turn = 0;
-        reason = judge(wait_descriptor(*d, fd, dir, until, true), *d, generation);
-    }
-    return {-1, reason};
+    return transfer(*d, fd, dir, wanted, until, std::move(attempt));
 }
 
 }  // namespace ramie::detail

@@ -19,31 +19,36 @@ enum class wake : std::uint8_t { granted, timed_out, interrupted, closed };
 // Who outside of the scheduler can end a wait; a deadlock is when nobody can.
 enum class outside : std::uint8_t { nobody, kernel, another_thread };
 
-// What a fiber waits for, for people: it lives in the frame of the waiting call.
-struct wait_point {
-    const char* what = "";         // "event", "join", "readable"
-    const void* object = nullptr;  // the thing waited on
-    int descriptor = -1;
+// What a fiber waits for, for people: one constant for each sort of wait.
+struct wait_kind {
+    const char* what;  // "an event"
     outside ended_by = outside::nobody;
-    void (*describe)(const wait_point&, std::string&) = nullptr;  // appends who holds it
+    // Appends which one, and who holds it.
+    void (*describe)(const void* object, std::string&) = nullptr;
 };
 
 using auto_unlink_hook = boost::intrusive::list_base_hook<
     boost::intrusive::link_mode<boost::intrusive::link_mode_type::auto_unlink>>;
 
-// One fiber's place in a queue; on the stack of the waiting call, leaves the queue with it.
+// One fiber's place in a queue. A fiber has one of its own, and one that waits in several queues
+// makes more on its stack, which leave the queues with it.
 struct waiter : auto_unlink_hook {
-    explicit waiter(fiber_core& f, bool is_passive = false) noexcept
-        : fiber(&f), passive(is_passive) {}
+    explicit waiter(fiber_core& f) noexcept : fiber(&f) {}
     fiber_core* fiber;
-    void (*on_wake)(waiter&) noexcept = nullptr;  // told when it leaves the queue by a wake-up
-    bool passive;  // only watches: a wake-up given to it is given to the next one as well
+    // Told when it leaves the queue by a wake-up. False: it only watches, and what is given to it
+    // is given to the next one as well.
+    bool (*on_wake)(waiter&) noexcept = nullptr;
 };
 
 class wait_queue {
   public:
+    wait_queue() noexcept = default;
+    wait_queue(const wait_queue&) = delete;
+    wait_queue& operator=(const wait_queue&) = delete;
+    ~wait_queue();
+
     // Parks the calling fiber at the end of the queue. Suspends the calling fiber.
-    wake wait(const wait_point&, deadline);
+    wake wait(const wait_kind&, const void* object, deadline);
 
     // Wakes the first that still waits (and the passive ones before it); false when there is none.
     // Never suspends.
@@ -53,14 +58,37 @@ class wait_queue {
     std::size_t wake_all(wake reason = wake::granted) noexcept;
 
     void enqueue(waiter& w) noexcept { waiters_.push_back(w); }
+    // For one that was woken and found nothing: its turn is not over.
+    void enqueue_first(waiter& w) noexcept { waiters_.push_front(w); }
     [[nodiscard]] bool empty() const noexcept { return waiters_.empty(); }
 
+    // wake_one() with another way to make a fiber ready; false of that: it was woken already.
+    template <class Grant>
+    bool wake_first(Grant grant) noexcept {
+        while (!waiters_.empty()) {
+            waiter& first = take_first();
+            const bool consumes = first.on_wake == nullptr || first.on_wake(first);
+            // One that was woken by something else meanwhile does not count: nothing is lost.
+            if (grant(*first.fiber) && consumes) [[likely]]
+                return true;
+        }
+        return false;
+    }
+
   private:
+    waiter& take_first() noexcept {
+        waiter& first = waiters_.front();
+        waiters_.pop_front();
+        return first;
+    }
+
     boost::intrusive::list<waiter, boost::intrusive::constant_time_size<false>> waiters_;
 };
 
 // Parks the calling fiber; what will wake it (a queue it is in, the deadline) is settled by the
 // caller. Only on a fiber. Suspends the calling fiber.
-wake park_fiber(const wait_point&, deadline) noexcept;
+wake park_fiber(const wait_kind&, const void* object, deadline) noexcept;
+
+inline constexpr wait_kind sleeping{"the end of a sleep"};
 
 }  // namespace ramie::detail

@@ -1,0 +1,159 @@
+// Descriptors that lose their number while a fiber waits, and numbers that come back as another
+// file.
+
+#include <fcntl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdio>
+#include <string>
+
+#include "support/patched_test.hpp"
+
+namespace {
+
+using namespace ramie::test;
+namespace this_fiber = ramie::this_fiber;
+
+constexpr channel kinds[] = {channel::tcp, channel::unix_stream, channel::udp, channel::pipe};
+
+class lost_number : public patched_test, public ::testing::WithParamInterface<channel> {
+  protected:
+    // What a read says that another fiber began.
+    struct outcome {
+        ssize_t result = 0;
+        int error = 0;
+        std::string bytes;
+    };
+    static ramie::fiber<> start_reading(int fd, outcome& seen) {
+        auto f = ramie::spawn([fd, &seen] {
+            char bytes[10] = {};
+            seen.result = ::read(fd, bytes, sizeof bytes - 1);
+            seen.error = errno;
+            seen.bytes = bytes;
+        });
+        let_others_run();
+        EXPECT_FALSE(f.ready());
+        return f;
+    }
+    static void expect_closed(const outcome& seen) {
+        EXPECT_EQ(seen.result, -1);
+        EXPECT_EQ(seen.error, EBADF);
+    }
+
+    // The number serves a new file as if it were its first.
+    static void expect_fresh(int fd, int peer) {
+        outcome seen;
+        const auto reader = start_reading(fd, seen);
+        ASSERT_EQ(::write(peer, "new", 3), 3);
+        reader.get();
+        EXPECT_EQ(seen.bytes, "new");
+        const auto again = start_reading(fd, seen);
+        ASSERT_EQ(::write(peer, "er", 2), 2);
+        again.get();
+        EXPECT_EQ(seen.bytes, "er");
+    }
+
+    // A new channel with its end `a` under a number that nobody else gets.
+    static constexpr int number = 200;
+    static ends open_numbered(channel c) {
+        const ends e = open_channel(c);
+        EXPECT_EQ(::fcntl(e.a, F_DUPFD_CLOEXEC, number), number);
+        ::close(e.a);
+        return {number, e.b};
+    }
+};
+
+TEST_P(lost_number, is_told_to_all_who_wait) {
+    const ends e = open_channel(GetParam());
+    outcome first;
+    outcome second;
+    const auto one = start_reading(e.a, first);
+    const auto two = start_reading(e.a, second);
+    EXPECT_EQ(::close(e.a), 0);
+    one.get();
+    two.get();
+    expect_closed(first);
+    expect_closed(second);
+    ::close(e.b);
+}
+
+// Closed and taken again before the fiber that waited has run.
+TEST_P(lost_number, is_told_although_it_is_in_use_again) {
+    for (const channel next : kinds) {
+        const ends old = open_numbered(GetParam());
+        outcome seen;
+        const auto reader = start_reading(old.a, seen);
+        // Woken by data, it must not take the next file's.
+        ASSERT_EQ(::write(old.b, "stale", 5), 5);
+        EXPECT_EQ(::close(old.a), 0);
+        const ends fresh = open_numbered(next);
+        ASSERT_EQ(::write(fresh.b, "keep", 4), 4);
+        reader.get();
+        expect_closed(seen);
+        char bytes[10] = {};
+        EXPECT_EQ(::read(fresh.a, bytes, 9), 4);
+        EXPECT_STREQ(bytes, "keep");
+        expect_fresh(fresh.a, fresh.b);
+        for (const int fd : {old.b, fresh.a, fresh.b}) ::close(fd);
+    }
+}
+
+TEST_P(lost_number, is_told_when_another_file_takes_it_over) {
+    for (const channel next : kinds) {
+        const ends old = open_channel(GetParam());
+        const ends fresh = open_channel(next);
+        outcome seen;
+        const auto reader = start_reading(old.a, seen);
+        ASSERT_EQ(::dup2(fresh.a, old.a), old.a);
+        reader.get();
+        expect_closed(seen);
+        expect_fresh(old.a, fresh.b);
+        for (const int fd : {old.a, old.b, fresh.a, fresh.b}) ::close(fd);
+    }
+}
+
+TEST_P(lost_number, is_told_by_the_end_of_its_stream) {
+    const ends e = open_channel(GetParam());
+    FILE* const stream = ::fdopen(e.a, "r");
+    ASSERT_NE(stream, nullptr);
+    outcome seen;
+    const auto reader = start_reading(e.a, seen);
+    EXPECT_EQ(std::fclose(stream), 0);
+    reader.get();
+    expect_closed(seen);
+    ::close(e.b);
+}
+
+// Nobody can know, until the number is made anew.
+TEST_P(lost_number, is_told_when_it_comes_back_after_an_unseen_close) {
+    for (const channel next : kinds) {
+        const ends old = open_numbered(GetParam());
+        outcome seen;
+        const auto reader = start_reading(old.a, seen);
+        ::syscall(SYS_close, old.a);
+        const ends fresh = open_numbered(next);
+        expect_fresh(fresh.a, fresh.b);
+        reader.get();
+        expect_closed(seen);
+        for (const int fd : {old.b, fresh.a, fresh.b}) ::close(fd);
+    }
+}
+
+TEST_P(lost_number, may_become_a_regular_file_unseen) {
+    const ends e = open_channel(GetParam());
+    char bytes[10] = {};
+    ASSERT_EQ(::write(e.b, "x", 1), 1);
+    ASSERT_EQ(::read(e.a, bytes, 9), 1);
+    const int file = ::open("/proc/self/comm", O_RDWR | O_CLOEXEC);
+    ASSERT_EQ(::syscall(SYS_dup3, file, e.a, O_CLOEXEC), e.a);
+    EXPECT_GT(::read(e.a, bytes, 5), 0) << errno;
+    EXPECT_EQ(::write(e.a, "renamed", 7), 7) << errno;
+    for (const int fd : {file, e.a, e.b}) ::close(fd);
+}
+
+INSTANTIATE_TEST_SUITE_P(, lost_number, ::testing::ValuesIn(kinds),
+                         channel_name<::testing::TestParamInfo<channel>>);
+
+}  // namespace

@@ -1,0 +1,56 @@
+// A signal's handler runs at once while fibers wait, and none of their calls is ended by it.
+
+#include <pthread.h>
+
+#include <chrono>
+#include <csignal>
+#include <thread>
+
+#include "support/patched_test.hpp"
+#include "support/waiting_calls.hpp"
+
+namespace {
+
+using namespace ramie::test;
+
+volatile std::sig_atomic_t signals = 0;
+
+class a_signal : public patched_test, public ::testing::WithParamInterface<waiting_call> {
+  protected:
+    void SetUp() override {
+        struct sigaction action {};
+        action.sa_handler = [](int) { signals = signals + 1; };  // without SA_RESTART
+        ASSERT_EQ(::sigaction(SIGUSR1, &action, &before_), 0);
+        signals = 0;
+    }
+    void TearDown() override {
+        ::sigaction(SIGUSR1, &before_, nullptr);
+        patched_test::TearDown();
+    }
+
+  private:
+    struct sigaction before_ {};
+};
+
+TEST_P(a_signal, does_not_end_a_call_of_a_fiber) {
+    site s(GetParam());
+    const auto waiting = ramie::spawn([&] { return outcome_of(GetParam(), s); });
+    let_others_run();
+    for (int i = 0; i != 3; ++i) {
+        ::raise(SIGUSR1);
+        let_others_run();
+    }
+    EXPECT_EQ(signals, 3);
+    EXPECT_FALSE(waiting.ready());
+    // The whole thread waits now, and is interrupted.
+    std::thread other([thread = ::pthread_self()] { ::pthread_kill(thread, SIGUSR1); });
+    while (signals != 4) ramie::this_fiber::sleep_for(std::chrono::milliseconds(1));
+    other.join();
+    GetParam().end(s);
+    EXPECT_EQ(waiting.get(), GetParam().error);
+}
+
+INSTANTIATE_TEST_SUITE_P(, a_signal, ::testing::ValuesIn(waiting_calls()),
+                         call_name<::testing::TestParamInfo<waiting_call>>);
+
+}  // namespace

@@ -1,0 +1,54 @@
+#pragma once
+// One call of every kind that waits, and what ends its wait.
+//
+//     for (const waiting_call& each : waiting_calls()) {
+//         site s(each);
+//         ... each.wait(s) ...       // in a fiber or a thread
+//         each.end(s);               // elsewhere
+//     }
+
+#include <ostream>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "support/channels.hpp"
+
+namespace ramie::test {
+
+struct site;
+
+struct waiting_call {
+    const char* name;
+    void (*prepare)(site&);
+    long (*wait)(const site&);  // returns 0, or -1 with errno, as the call does
+    void (*end)(site&);         // nothing for a sleep, which ends by itself
+    int error = 0;              // of an ended wait; 0: none
+};
+
+// The descriptors of one such wait, closed at the end.
+struct site {
+    explicit site(const waiting_call& call) { call.prepare(*this); }
+    ~site();
+    site(const site&) = delete;
+    site& operator=(const site&) = delete;
+
+    int own(int fd);
+
+    int fd = -1;    // what is waited on; none for a sleep
+    int peer = -1;  // what ends the wait
+    address at;     // of a listener
+    std::vector<int> owned;
+};
+
+std::span<const waiting_call> waiting_calls();
+// Makes the call; 0, or errno.
+int outcome_of(const waiting_call&, const site&);
+
+inline void PrintTo(const waiting_call& call, std::ostream* out) { *out << call.name; }
+template <class Info>
+std::string call_name(const Info& info) {
+    return info.param.name;
+}
+
+}  // namespace ramie::test
