@@ -51,6 +51,13 @@ void destroy_context([[maybe_unused]] fiber_core& f) noexcept {
 #endif
 }
 
+void keep_frames([[maybe_unused]] const fiber_core& f) noexcept {
+#if RAMIE_ASAN
+    __lsan_register_root_region(f.stack_base,
+                                static_cast<std::size_t>(f.stack_top - f.stack_base));
+#endif
+}
+
 long shadow_stack_status() noexcept {
 #if defined(__x86_64__)
     constexpr int arch_shstk_status = 0x5005;

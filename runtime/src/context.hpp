@@ -14,6 +14,7 @@
 #if defined(__SANITIZE_ADDRESS__) || __has_feature(address_sanitizer)
 #define RAMIE_ASAN 1
 #include <sanitizer/common_interface_defs.h>
+#include <sanitizer/lsan_interface.h>
 #else
 #define RAMIE_ASAN 0
 #endif
@@ -133,6 +134,17 @@ void adopt_thread_stack(fiber_core& f) noexcept;
 
 // Ends what make_context began. Not on the stack of `f`.
 void destroy_context(fiber_core& f) noexcept;
+
+// For an object that is left behind on purpose, the same.
+inline void leave_behind([[maybe_unused]] const void* object) noexcept {
+#if RAMIE_ASAN
+    __lsan_ignore_object(object);
+#endif
+}
+
+// `f` is left behind, suspended for ever: tells the leak checker that its frames still own what they
+// point to.
+void keep_frames(const fiber_core& f) noexcept;
 
 // Throws std::system_error (ENOTSUP) with the remedy when the kernel keeps a shadow stack for this
 // thread (Intel CET), which Boost.Context 1.81 does not switch. `status`: for tests; what

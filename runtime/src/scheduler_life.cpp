@@ -70,7 +70,10 @@ struct thread_resources {
     thread_resources& operator=(const thread_resources&) = delete;
     ~thread_resources() {
         scheduler::destroy();
-        if (stacks->stats().in_use == 0) delete stacks;
+        if (stacks->stats().in_use == 0)
+            delete stacks;
+        else
+            leave_behind(stacks);
     }
 };
 
@@ -102,6 +105,7 @@ scheduler::~scheduler() {
     // Fibers that are left are never resumed: their frames, and what the frames link to, stay.
     while (!all_.empty()) {
         timers_.cancel(all_.front());
+        keep_frames(all_.front());
         all_.front().owner = nullptr;
         all_.front().state = fiber_state::dropped;
         all_.pop_front();
