@@ -38,10 +38,14 @@ echo "== single operations =="
 show micro.txt "$programs/micro_benchmarks" --benchmark_min_time=0.1 \
     --benchmark_out="$results/micro.json" --benchmark_out_format=json
 
+echo "== a million parked fibers =="
+show parked_fibers.txt "$programs/parked_fibers"
+
 echo "== what an echo request costs: system calls and instructions =="
-show net_counts.md "$net/count.py" --servers "$servers" --connections 100
+show net_counts.md "$net/count.py" --connections 100 \
+    --servers "$servers,asio_wait=$programs/ramie_asio_wait_echo"
 
 echo "== echo servers side by side =="
 show net.md "$net/compare.py" --servers "$servers" --json "$results/net.json" "$@"
 
-echo "== all of this is in $results: micro.txt micro.json net_counts.md net.md net.json =="
+echo "== all of this is in $results: micro.txt micro.json parked_fibers.txt net_counts.md net.md net.json =="
