@@ -53,8 +53,7 @@ void destroy_context([[maybe_unused]] fiber_core& f) noexcept {
 
 void keep_frames([[maybe_unused]] const fiber_core& f) noexcept {
 #if RAMIE_ASAN
-    __lsan_register_root_region(f.stack_base,
-                                static_cast<std::size_t>(f.stack_top - f.stack_base));
+    __lsan_register_root_region(f.stack_base, static_cast<std::size_t>(f.stack_top - f.stack_base));
 #endif
 }
 

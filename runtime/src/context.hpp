@@ -142,8 +142,8 @@ inline void leave_behind([[maybe_unused]] const void* object) noexcept {
 #endif
 }
 
-// `f` is left behind, suspended for ever: tells the leak checker that its frames still own what they
-// point to.
+// `f` is left behind, suspended for ever: tells the leak checker that its frames still own what
+// they point to.
 void keep_frames(const fiber_core& f) noexcept;
 
 // Throws std::system_error (ENOTSUP) with the remedy when the kernel keeps a shadow stack for this

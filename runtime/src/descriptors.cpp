@@ -42,7 +42,7 @@ bool watch(descriptor& d, int fd, direction dir) noexcept {
 wake wait_descriptor(descriptor& d, int fd, direction dir, deadline until, waits_as role) noexcept {
     scheduler& mine = *current_scheduler;
     if (!mine.reactor().watch(d, fd, dir)) return wake::closed;
-    waiter& self = mine.current().place;
+    waiter& self = current_fiber->place;
     self.on_wake = role == waits_as::watcher ? &only_watches : nullptr;
     if (role == waits_as::consumer_again)
         d.waiting(dir).enqueue_first(self);

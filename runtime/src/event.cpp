@@ -27,7 +27,7 @@ bool event::wait(deadline until) {
     }
     scheduler& mine = scheduler::get();
     detail::require_fiber(mine, an_event.what);
-    detail::waiter self(mine.current());
+    detail::waiter self(*detail::current_fiber);
     waiters_.enqueue(self);
     // Whom set() has taken out of the queue was woken by it, also when an interrupt came before.
     while (self.is_linked()) {

@@ -81,7 +81,7 @@ void scheduler::timer_expired(fiber_core& f) noexcept {
 bool wait_for_end(fiber_core& f, deadline until) {
     if (f.state == fiber_state::finished) return true;
     scheduler& mine = owner_of(f, "join");
-    if (&f == &mine.current() && !mine.interrupt_due())
+    if (&f == current_fiber && !mine.interrupt_due())
         throw std::system_error(EDEADLK, std::generic_category(),
                                 "ramie: " + f.display_name() + " joins itself");
     while (f.state != fiber_state::finished) {
@@ -123,7 +123,7 @@ bool fiber_base::kill(std::exception_ptr error, deadline until) const {
     const fiber_base keep = *this;
     scheduler& mine = owner_of(*core_, "kill");
     mine.kill(*core_, std::move(error));
-    if (keep.core_ == &mine.current()) detail::raise_interrupt();
+    if (keep.core_ == detail::current_fiber) detail::raise_interrupt();
     return detail::wait_for_end(*keep.core_, until);
 }
 

@@ -84,7 +84,7 @@ int kill_request::error_number() const noexcept { return ECANCELED; }
 bool interrupt_due() noexcept { return current_scheduler->interrupt_due(); }
 
 void raise_interrupt() {
-    fiber_core& self = scheduler::get().current();
+    fiber_core& self = *current_fiber;
     if (self.interrupts.empty()) return;
     interrupt& first = self.interrupts.front();
     self.interrupts.pop_front();

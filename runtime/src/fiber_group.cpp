@@ -29,13 +29,13 @@ struct end_watch : waiter {
 class end_watcher {
   public:
     explicit end_watcher(const std::vector<fiber_base>& fibers) {
-        fiber_core& self = scheduler::get().current();
+        require_fiber(scheduler::get(), other_ends.what);
         ended_.reserve(fibers.size());
         for (std::size_t i = 0; i != fibers.size(); ++i) {
             if (fibers[i].ready())
                 ended_.push_back(i);
             else
-                fibers[i].core()->joiners.enqueue(watches_.emplace_back(self, i, ended_));
+                fibers[i].core()->joiners.enqueue(watches_.emplace_back(*current_fiber, i, ended_));
         }
         std::ranges::sort(ended_, {}, [&](std::size_t i) {
             return fibers[i].core() == nullptr ? 0 : fibers[i].core()->end_order;
@@ -47,7 +47,6 @@ class end_watcher {
     // Waits for `count` ends in all; false at the deadline.
     bool wait(std::size_t count, deadline until) const {
         scheduler& mine = scheduler::get();
-        require_fiber(mine, "waiting for fibers");
         while (ended_.size() < count) {
             const wake reason = mine.park(other_ends, this, until);
             if (reason == wake::interrupted) raise_interrupt();

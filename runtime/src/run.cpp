@@ -14,7 +14,7 @@ class program {
   public:
     explicit program(const run_options& options)
         : grace_(options.shutdown_grace), scheduler_(scheduler::get()) {
-        if (scheduler_.running || &scheduler_.current() != &scheduler_.main_fiber())
+        if (scheduler_.running || current_fiber != &scheduler_.main_fiber())
             throw std::logic_error("ramie::run: this thread is inside of a run() or a fiber");
         scheduler_.running = true;
     }

@@ -72,8 +72,6 @@ class scheduler {
     [[noreturn]] static void enter(boost::context::detail::transfer_t from);
 
     [[nodiscard]] std::int64_t now() const noexcept;
-    // The fiber that runs; not for the hub.
-    [[nodiscard]] static fiber_core& current() noexcept { return *current_fiber; }
     [[nodiscard]] static bool in_hub() noexcept { return current_fiber == nullptr; }
     [[nodiscard]] fiber_core& main_fiber() noexcept { return *main_; }
     [[nodiscard]] timer_wheel& timers() noexcept { return timers_; }

@@ -9,7 +9,7 @@ namespace {
 detail::fiber_core& calling_fiber() {
     detail::scheduler& mine = detail::scheduler::get();
     detail::require_fiber(mine, "timeout");
-    return mine.current();
+    return *detail::current_fiber;
 }
 
 }  // namespace

@@ -20,7 +20,7 @@ wait_queue::~wait_queue() = default;
 wake wait_queue::wait(const wait_kind& kind, const void* object, deadline until) {
     scheduler& mine = scheduler::get();
     require_fiber(mine, kind.what);
-    waiter& self = mine.current().place;
+    waiter& self = current_fiber->place;
     self.on_wake = nullptr;
     enqueue(self);
     return mine.park_queued(kind, object, until);
