@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "support/oracle_cases.hpp"
+#include "support/sanitizers.hpp"
 
 namespace {
 
@@ -247,7 +248,11 @@ const named_scenario scenarios[] = {
 
 class polling : public ::testing::TestWithParam<named_scenario> {};
 
-TEST_P(polling, is_what_the_kernel_does) { expect_same_as_kernel(GetParam().prepare); }
+TEST_P(polling, is_what_the_kernel_does) {
+    if (ramie::test::address_sanitizer && GetParam().prepare == &takes_the_count_as_it_comes)
+        GTEST_SKIP() << "AddressSanitizer looks at so many";
+    expect_same_as_kernel(GetParam().prepare);
+}
 
 INSTANTIATE_TEST_SUITE_P(, polling, ::testing::ValuesIn(scenarios), scenario_name);
 

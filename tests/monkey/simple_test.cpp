@@ -30,9 +30,10 @@ class short_way : public patched_test {
         }
         return made;
     }();
-    ~short_way() override {
+    void TearDown() override {
         ::close(tcp_.a);
         ::close(tcp_.b);
+        patched_test::TearDown();
     }
 
     // A receive that finds nothing fails at once, or after a while, but does not wait for ever.
@@ -102,8 +103,11 @@ TEST_F(short_way, sees_a_send_timeout) {
 TEST_F(short_way, sees_a_low_water_mark) {
     int mark = 4;
     must("setsockopt", ::setsockopt(tcp_.a, SOL_SOCKET, SO_RCVLOWAT, &mark, sizeof mark));
-    char bytes[10];
-    const auto reader = ramie::spawn([&] { EXPECT_EQ(::recv(tcp_.a, bytes, sizeof bytes, 0), 4); });
+    const auto reader = ramie::spawn([&] {
+        char bytes[10];
+        EXPECT_EQ(::recv(tcp_.a, bytes, sizeof bytes, 0), 4);
+    });
+    let_others_run();
     must("send", ::send(tcp_.b, "abc", 3, 0));
     let_others_run();
     EXPECT_FALSE(reader.ready());

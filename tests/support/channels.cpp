@@ -139,11 +139,13 @@ void set_size(int fd, int name, int bytes) {
 
 namespace {
 
-void write_while_there_is_room(int fd) {
+// False when there was none.
+bool write_while_there_is_room(int fd) {
     const std::string bytes(4096, 'f');
+    bool wrote = false;
     for (const std::size_t size : {bytes.size(), std::size_t{1}})
-        while (::write(fd, bytes.data(), size) > 0) {
-        }
+        while (::write(fd, bytes.data(), size) > 0) wrote = true;
+    return wrote;
 }
 
 }  // namespace
@@ -151,10 +153,9 @@ void write_while_there_is_room(int fd) {
 void fill(int fd) {
     const int mode = must("fcntl", ::fcntl(fd, F_GETFL));
     must("fcntl", ::fcntl(fd, F_SETFL, mode | O_NONBLOCK));
-    pollfd writable{fd, POLLOUT, 0};
-    do write_while_there_is_room(fd);
-    while (::poll(&writable, 1, 20) == 1);
-    write_while_there_is_room(fd);
+    // What was sent is acknowledged later, which makes room: full is what has no room after a
+    // while.
+    while (write_while_there_is_room(fd)) ::poll(nullptr, 0, 20);
     must("fcntl", ::fcntl(fd, F_SETFL, mode));
 }
 
