@@ -33,7 +33,7 @@ scheduler::fresh::~fresh() {
 
 void scheduler::fresh::use_virtual_time() noexcept {
     constexpr std::int64_t far = std::int64_t{1} << 52;
-    current_scheduler->virtual_grace = 1'000'000;
+    current_scheduler->set_virtual_grace(1'000'000);
     current_scheduler->virtual_now = (current_scheduler->now() / far + 1) * far;
 }
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <optional>
 #include <string>
 #include <system_error>
 #include <vector>
@@ -123,16 +124,35 @@ namespace {
 using detail::memory_pipe;
 using outcome = fault_source::outcome;
 
-// Waits out what the plan wants; returns what may be moved then.
-template <class Ask>
-fault_source::decision decide(Ask ask, deadline until, const char* call) {
-    for (;;) {
-        const fault_source::decision next = ask();
-        if (next.what != outcome::waits) return next;
-        this_fiber::sleep_until(std::min(deadline(next.delay), until));
-        if (until.expired()) throw timeout_expired(call);
+// What a transfer needs, though the stream may be closed, even destroyed, meanwhile.
+struct connection {
+    using ask = fault_source::decision (fault_source::*)(std::size_t) noexcept;
+    using tell = void (fault_source::*)(std::size_t) noexcept;
+
+    std::shared_ptr<memory_pipe> in;
+    std::shared_ptr<memory_pipe> out;
+    std::shared_ptr<fault_source> faults;
+
+    // How much of `wanted` the plan lets through, after the delay that it wants; 0: the stream
+    // ends.
+    [[nodiscard]] std::size_t permitted(std::size_t wanted, ask next, deadline until) const {
+        if (faults == nullptr) return wanted;
+        auto decision = ((*faults).*next)(wanted);
+        for (; decision.what == outcome::waits; decision = ((*faults).*next)(wanted)) {
+            this_fiber::sleep_until(std::min(deadline(decision.delay), until));
+            if (until.expired()) throw timeout_expired("transfer of a memory stream");
+        }
+        if (decision.what != outcome::resets) return decision.most;
+        in->reset();
+        out->reset();
+        return wanted;
     }
-}
+
+    std::size_t moved(std::size_t bytes, tell of) const {
+        if (faults != nullptr) ((*faults).*of)(bytes);
+        return bytes;
+    }
+};
 
 }  // namespace
 
@@ -155,54 +175,31 @@ memory_stream& memory_stream::operator=(memory_stream&& other) noexcept {
 memory_stream::~memory_stream() { close(); }
 
 std::size_t memory_stream::read_some(std::span<std::byte> buffer, deadline until) {
-    if (buffer.empty()) return 0;
     constexpr const char* call = "read from a memory stream";
+    if (buffer.empty()) return 0;
     if (!is_open()) fail(EBADF, call);
-    // The stream may be closed, even destroyed, meanwhile.
-    const auto in = in_;
-    const auto out = out_;
-    const auto faults = faults_;
-    const turn mine(in->is_read, call);
-    if (faults != nullptr) {
-        const auto next = decide([&] { return faults->next_read(buffer.size()); }, until, call);
-        if (next.what == outcome::ends) return 0;
-        if (next.what == outcome::resets) {
-            in->reset();
-            out->reset();
-        }
-        buffer = buffer.first(std::max<std::size_t>(next.most, 1));
-    }
+    const connection mine{in_, out_, faults_};
+    const turn only(mine.in->is_read, call);
+    const std::size_t most = mine.permitted(buffer.size(), &fault_source::next_read, until);
+    if (most == 0) return 0;
     for (;;) {
-        if (const auto n = in->try_read(buffer)) {
-            if (faults != nullptr) faults->was_read(*n);
-            return *n;
-        }
-        in->wait_to_read(until);
+        if (const auto n = mine.in->try_read(buffer.first(most)))
+            return mine.moved(*n, &fault_source::was_read);
+        mine.in->wait_to_read(until);
     }
 }
 
 std::size_t memory_stream::write_some(std::span<const std::byte> data, deadline until) {
-    if (data.empty()) return 0;
     constexpr const char* call = "write to a memory stream";
+    if (data.empty()) return 0;
     if (!is_open()) fail(EBADF, call);
-    const auto in = in_;
-    const auto out = out_;
-    const auto faults = faults_;
-    const turn mine(out->is_written, call);
-    if (faults != nullptr) {
-        const auto next = decide([&] { return faults->next_write(data.size()); }, until, call);
-        if (next.what == outcome::resets) {
-            in->reset();
-            out->reset();
-        }
-        data = data.first(std::max<std::size_t>(next.most, 1));
-    }
+    const connection mine{in_, out_, faults_};
+    const turn only(mine.out->is_written, call);
+    const std::size_t most = mine.permitted(data.size(), &fault_source::next_write, until);
     for (;;) {
-        if (const auto n = out->try_write(data)) {
-            if (faults != nullptr) faults->was_written(*n);
-            return *n;
-        }
-        out->wait_to_write(until);
+        if (const auto n = mine.out->try_write(data.first(most)))
+            return mine.moved(*n, &fault_source::was_written);
+        mine.out->wait_to_write(until);
     }
 }
 

@@ -146,7 +146,7 @@ std::int64_t scheduler::time_to_wait(std::int64_t now) noexcept {
         return 0;
     }
     const std::int64_t next = timers_.next();
-    if (virtual_now != 0 && next != forever) return waits_for_outside() ? virtual_grace : 0;
+    if (virtual_now != 0 && next != forever) return waits_for_outside() ? virtual_grace_ : 0;
     const std::int64_t wait = next == forever ? forever : std::max<std::int64_t>(next - now, 0);
     if (wait != 0 && stacks_->trim(now)) return std::min(wait, stacks_->trim_delay());
     return wait == forever ? -1 : wait;

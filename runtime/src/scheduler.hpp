@@ -106,9 +106,9 @@ class scheduler {
     bool running = false;  // inside run()
 
     // A virtual clock for tests; 0: real time. While someone outside may end a wait, it gives them
-    // `virtual_grace` of real time before it jumps.
+    // so much real time before it jumps.
     std::int64_t virtual_now = 0;
-    std::int64_t virtual_grace = 0;
+    void set_virtual_grace(std::int64_t ns) noexcept { virtual_grace_ = ns; }
 
     // For tests; null: the fibers run in the order in which they became ready.
     void set_hook(schedule_hook*) noexcept;
@@ -186,6 +186,7 @@ class scheduler {
     std::uint32_t since_poll_ = 0;
     std::uint32_t refill_ = 0;
     schedule_hook* hook_ = nullptr;
+    std::int64_t virtual_grace_ = 0;
     std::uint64_t switches_ = 0;
 };
 

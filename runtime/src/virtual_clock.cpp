@@ -12,7 +12,7 @@ virtual_clock::virtual_clock(std::chrono::nanoseconds grace)
     if (mine.virtual_now != 0)
         throw std::logic_error("ramie: this thread has a virtual clock already");
     mine.virtual_now = start_;
-    mine.virtual_grace = grace.count();
+    mine.set_virtual_grace(grace.count());
 }
 
 virtual_clock::~virtual_clock() {

@@ -62,7 +62,8 @@ class pauses {
 // --- event -----------------------------------------------------------------------------------
 
 // Whoever waits when it is set goes on, though it is cleared at once; who times out was not woken.
-// Found: wake_one() in place of wake_all() in event::set().
+// Found: wake_one() in place of wake_all() in event::set(); `while (!set_)` in place of
+// `while (self.is_linked())` in event::wait().
 template <class Pause>
 void set_and_clear(int waiters, Pause pause) {
     ramie::event go;
@@ -88,7 +89,7 @@ void set_and_clear(int waiters, Pause pause) {
 }
 
 // A wait that is killed or times out takes no wake-up from the others.
-// Found: `while (true)` in place of `while (self.is_linked())` in event::wait().
+// Found: `return true` at the deadline in event::wait().
 template <class Pause>
 void set_or_break(Pause pause) {
     ramie::event go;
@@ -110,7 +111,7 @@ void set_or_break(Pause pause) {
     killed.kill();
     require(patient.get(), "the patient one is woken");
     setter.join();
-    hasty.join();
+    hasty.get();
 }
 
 TEST_F(explored_event, wakes_who_waits_under_many_seeds) {
@@ -202,8 +203,7 @@ struct held {
 };
 
 // However often it is killed, a fiber ends once, unwound; one that had not started never runs.
-// Found: swapping `grant` before `push_back` of the interrupt changes nothing, as it should;
-// leaving `grant` out of scheduler::interrupt() is a deadlock.
+// Found: no end at once for a fiber that has not started, in scheduler::kill().
 template <class Pause>
 void kill_twice(Pause pause) {
     int resources = 0;
@@ -281,11 +281,12 @@ TEST_F(explored_link, is_called_once_under_every_schedule) {
 
 // Of nested limits the one that expired is thrown, and only inside of its scope; a wait that was
 // granted at the same moment is either granted or broken, and the rest of the fiber is left alone.
-// Found: leaving `unlink()` out of timeout::cancel().
+// Found: no grant() in scheduler::interrupt(): the limit expires and breaks no wait.
 template <class Pause>
 void nest_limits(Pause pause) {
     ramie::event go;
     auto limited = spawn([&] {
+        const ramie::deadline first = 1ms;
         bool expired = false;
         try {
             const ramie::timeout outer(2ms);
@@ -293,16 +294,18 @@ void nest_limits(Pause pause) {
             try {
                 go.wait();
                 pause();
+                this_fiber::sleep_for(1h);
             } catch (const ramie::timeout_expired& e) {
                 require(inner.owns(e), "the limit that is first is thrown");
                 expired = true;
             }
+            require(ramie::deadline(0ms) <= first, "a limit breaks the wait when it expires");
         } catch (const ramie::timeout_expired&) {
             require(false, "no other limit is thrown");
         }
         pause();
         this_fiber::sleep_for(10ms);
-        return expired;
+        require(expired, "a limit expires");
     });
     auto setter = spawn([&] {
         pause();

@@ -39,9 +39,6 @@ inline void end_scheduler() {
 
 class fiber_test : public ::testing::Test {
   protected:
-    // Now: what it opens must not take the numbers of what a test closes.
-    fiber_test() { static_cast<void>(this_scheduler()); }
-
     void TearDown() override {
         EXPECT_EQ(leaks_.fibers(), "");
         // Asio keeps some of its descriptors for as long as the scheduler.

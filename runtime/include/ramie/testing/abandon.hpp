@@ -19,12 +19,13 @@ namespace ramie::testing {
 // Kills the body. Returns at how many suspensions. Throws std::runtime_error that names the
 // suspension when something was left behind, the body ended with an exception of its own, did not
 // end, or `after`, which is called on the main fiber when all fibers have settled, has thrown;
-// std::logic_error when it is not called from the main fiber. Suspends nobody outside of the runs.
+// std::logic_error when it is not called from the main fiber. Never suspends: the fibers around it
+// stand still meanwhile.
 std::size_t kill_everywhere(const std::function<void()>& body,
                             const std::function<void()>& after = {});
 
 // The same, but a timeout_expired is thrown there, as by a scope around the body; it may catch that
-// and go on. Suspends nobody outside of the runs.
+// and go on. Never suspends, as kill_everywhere().
 std::size_t time_out_everywhere(const std::function<void()>& body,
                                 const std::function<void()>& after = {});
 

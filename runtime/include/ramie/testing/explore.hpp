@@ -20,6 +20,7 @@
 #include <functional>
 #include <stdexcept>
 #include <string>
+#include <utility>
 
 namespace ramie::testing {
 
@@ -48,7 +49,7 @@ struct explore_options {
 // seeds pick uniformly, odd ones by priorities (PCT: Burckhardt et al., A Randomized Scheduler with
 // Probabilistic Guarantees of Finding Bugs, ASPLOS 2010) that change at none to three random steps.
 // Returns the number of runs. Throws exploration_failed; std::logic_error when it is not called
-// from the main fiber. Suspends nobody outside of the model.
+// from the main fiber. Never suspends: the fibers around it stand still meanwhile.
 std::uint64_t explore(std::uint64_t seeds, const std::function<void()>& model,
                       const explore_options& = {});
 
@@ -63,7 +64,7 @@ struct explore_all_options {
 // Musuvathi and Qadeer, Iterative Context Bounding, PLDI 2007). Who runs after a fiber that waits
 // or has ended is free; to choose another than the next in line after a yield, or to leave at
 // preempt(), is a pre-emption. Returns the number of runs. Throws as explore(), and
-// std::length_error when `most_runs` were not enough. Suspends nobody outside of the model.
+// std::length_error when `most_runs` were not enough. Never suspends, as explore().
 std::uint64_t explore_all(const std::function<void()>& model, const explore_all_options& = {});
 
 // A place in a model where another thread would be allowed to come in between: a schedule may leave
