@@ -169,12 +169,13 @@ TEST_F(stream_faults, keep_to_a_deadline) {
 }
 
 // A reader that times out takes no byte with it.
-// Found: no waking of the writers in memory_pipe::try_read(); no `erase` there.
+// Found: no waking of the writers in memory_pipe::try_read().
+// there.
 void hand_over(auto pause, std::size_t bytes) {
     auto [near, far] = memory_stream_pair(2);
     std::string seen;
     const auto reader = [&seen, &from = far](ramie::deadline until) {
-        std::array<char, 3> buffer;
+        std::array<char, 1> buffer;
         try {
             while (const std::size_t n = from.read_some(buffer, until))
                 seen.append(buffer.data(), n);

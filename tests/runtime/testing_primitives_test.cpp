@@ -62,8 +62,8 @@ class pauses {
 // --- event -----------------------------------------------------------------------------------
 
 // Whoever waits when it is set goes on, though it is cleared at once; who times out was not woken.
-// Found: wake_one() in place of wake_all() in event::set(); `while (!set_)` in place of
-// `while (self.is_linked())` in event::wait().
+// Found: wake_one() in place of wake_all() in event::set(); `self.is_linked() || !set_` in place of
+// `self.is_linked()` in event::wait().
 template <class Pause>
 void set_and_clear(int waiters, Pause pause) {
     ramie::event go;
