@@ -54,6 +54,9 @@ class original_call<R(Args...)> {
         return p;
     }
 
+    // What is called from now on.
+    void replace(pointer p) const noexcept { address_.store(p, std::memory_order_relaxed); }
+
   private:
     const char* name_;
     mutable std::atomic<pointer> address_{nullptr};

@@ -13,6 +13,7 @@
 #include <utility>
 
 #include "asio_loop.hpp"
+#include "diagnostics.hpp"
 #include "ramie/debug.hpp"
 #include "ramie/run.hpp"
 #include "scheduler.hpp"
@@ -51,6 +52,13 @@ void describe(const fiber_core& f, std::string& out) {
 std::mutex handler_mutex;
 std::shared_ptr<std::function<void(const std::string&, std::exception_ptr)>> handler;
 
+// One write, so that lines of several processes do not mix.
+void write_to_stderr(const std::string& text) noexcept {
+    [[maybe_unused]] const auto written = ::write(STDERR_FILENO, text.data(), text.size());
+}
+
+}  // namespace
+
 std::string describe_exception(const std::exception_ptr& error) {
     try {
         std::rethrow_exception(error);
@@ -66,13 +74,6 @@ std::string describe_exception(const std::exception_ptr& error) {
     }
 }
 
-// One write, so that lines of several processes do not mix.
-void write_to_stderr(const std::string& text) noexcept {
-    [[maybe_unused]] const auto written = ::write(STDERR_FILENO, text.data(), text.size());
-}
-
-}  // namespace
-
 void report_unhandled(const std::string& where, const std::exception_ptr& error) noexcept {
     std::exception_ptr shown = error;
     try {
@@ -82,6 +83,7 @@ void report_unhandled(const std::string& where, const std::exception_ptr& error)
             custom = handler;
         }
         if (custom != nullptr) return (*custom)(where, error);
+        if (current_unhandled_sink != nullptr) return current_unhandled_sink->take(where, error);
     } catch (...) {
         write_to_stderr("ramie: the handler of unhandled exceptions threw " +
                         describe_exception(std::current_exception()) + "\n");
@@ -110,6 +112,19 @@ std::string scheduler::describe_fibers() {
     describe(*main_, text);
     for_each_fiber([&text](const fiber_core& f) { describe(f, text); });
     return text;
+}
+
+std::string scheduler::describe_fibers(std::uint64_t after) {
+    std::string text;
+    for_each_fiber([&](const fiber_core& f) {
+        if (f.id > after) describe(f, text);
+    });
+    return text;
+}
+
+bool scheduler::waits_for_outside() const noexcept {
+    return waits_[static_cast<std::size_t>(outside::kernel)] != 0 ||
+           (waits_[static_cast<std::size_t>(outside::another_thread)] != 0 && has_other_threads());
 }
 
 bool scheduler::something_awaited() noexcept {

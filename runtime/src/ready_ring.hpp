@@ -18,6 +18,19 @@ class ready_ring {
     void push(fiber_core& f) noexcept { slots_[tail_++ & mask_] = &f; }
     fiber_core& pop() noexcept { return *slots_[head_++ & mask_]; }
 
+    // The one `distance` places behind the head.
+    [[nodiscard]] fiber_core& peek(std::uint32_t distance) const noexcept {
+        return *slots_[(head_ + distance) & mask_];
+    }
+
+    // Lets that one go first; the others keep their order.
+    void bring_forward(std::uint32_t distance) noexcept {
+        fiber_core* const first = &peek(distance);
+        for (std::uint32_t i = head_ + distance; i != head_; --i)
+            slots_[i & mask_] = slots_[(i - 1) & mask_];
+        slots_[head_ & mask_] = first;
+    }
+
     // A place in the queue: passed once everything that is ready now has been taken.
     [[nodiscard]] std::uint32_t mark() const noexcept { return tail_; }
     [[nodiscard]] bool passed(std::uint32_t mark) const noexcept {
@@ -50,9 +63,6 @@ class ready_ring {
 
   private:
     static constexpr std::uint32_t initial = 64;
-    [[nodiscard]] fiber_core& peek(std::uint32_t distance) const noexcept {
-        return *slots_[(head_ + distance) & mask_];
-    }
     [[nodiscard]] std::size_t capacity() const noexcept { return std::size_t{mask_} + 1; }
 
     std::unique_ptr<fiber_core*[]> slots_ = std::make_unique<fiber_core*[]>(initial);

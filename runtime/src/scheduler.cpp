@@ -45,11 +45,39 @@ std::int64_t scheduler::now() const noexcept {
 // --- switching -------------------------------------------------------------------------------
 
 bool scheduler::may_skip_poll() noexcept {
+    if (hook_ != nullptr) [[unlikely]]
+        return consult_hook();
     since_poll_ += refill_;
     const std::int64_t elapsed = now() - last_poll_;
     if (elapsed >= poll_interval || since_poll_ >= switches_per_poll) return false;
     refill_budget(elapsed, poll_interval - elapsed);
     return true;
+}
+
+// Without a budget every switch asks for one, and so comes by here: a hook costs the others
+// nothing.
+void scheduler::set_hook(schedule_hook* hook) noexcept {
+    since_poll_ += refill_ - budget_;
+    budget_ = refill_ = 0;
+    hook_ = hook;
+}
+
+// How often the loop is polled must not depend on the clock: a run is to be repeated exactly.
+bool scheduler::consult_hook() noexcept {
+    hook_->left(*current_fiber);
+    if (++since_poll_ >= switches_per_poll) return false;
+    bring_picked_forward();
+    budget_ = 1;  // for this switch
+    return true;
+}
+
+void scheduler::bring_picked_forward() noexcept {
+    while (!ready_.empty()) {
+        if (ready_.size() > 1) ready_.bring_forward(hook_->pick(ready_, current_fiber));
+        if (ready_.peek(0).state != fiber_state::finished) break;
+        drop_unstarted(ready_.pop());
+    }
+    hook_->preempting = false;
 }
 
 // As many switches as fit into `rest` at the pace of the last `since_poll_` ones, which took
@@ -105,6 +133,10 @@ void scheduler::poll() noexcept {
     switches_ += since_poll_;
     since_poll_ = 0;
     last_poll_ = t;
+    if (hook_ == nullptr) [[likely]]
+        return;
+    budget_ = refill_ = 0;
+    bring_picked_forward();
 }
 
 std::int64_t scheduler::time_to_wait(std::int64_t now) noexcept {
@@ -114,7 +146,7 @@ std::int64_t scheduler::time_to_wait(std::int64_t now) noexcept {
         return 0;
     }
     const std::int64_t next = timers_.next();
-    if (virtual_now != 0 && next != forever) return 0;
+    if (virtual_now != 0 && next != forever) return waits_for_outside() ? virtual_grace_ : 0;
     const std::int64_t wait = next == forever ? forever : std::max<std::int64_t>(next - now, 0);
     if (wait != 0 && stacks_->trim(now)) return std::min(wait, stacks_->trim_delay());
     return wait == forever ? -1 : wait;
@@ -126,7 +158,7 @@ void scheduler::collect_events(std::int64_t timeout_ns) noexcept {
     else
         poller_.poll(timeout_ns);
     // A virtual clock jumps to the next timer when nothing else can happen.
-    if (virtual_now != 0 && ready_.empty() && !timers_.empty()) {
+    if (virtual_now != 0 && ready_.empty() && !mailbox_->filled() && !timers_.empty()) {
         virtual_now = std::max(virtual_now, timers_.next());
         timers_.advance(virtual_now, timers_per_poll);
     }

@@ -12,6 +12,7 @@
 #include "poller.hpp"
 #include "ramie/detail/fiber_core.hpp"
 #include "ready_ring.hpp"
+#include "schedule_hook.hpp"
 #include "stack_pool.hpp"
 #include "timer_wheel.hpp"
 
@@ -59,6 +60,10 @@ class scheduler {
         return !current_fiber->interrupts.empty() && !is_shielded(*current_fiber);
     }
 
+    // Sets the thread's scheduler aside for a new one, and ends that one again. Only on a main
+    // fiber.
+    class fresh;
+
     // Makes room for one more fiber. Throws std::bad_alloc.
     void reserve();
     void start(fiber_core&, std::int64_t start_ns) noexcept;
@@ -85,6 +90,9 @@ class scheduler {
 
     // A line for each fiber, the main fiber first.
     [[nodiscard]] std::string describe_fibers();
+    // For those that were spawned after the one of this number.
+    [[nodiscard]] std::string describe_fibers(std::uint64_t after);
+    [[nodiscard]] std::uint64_t last_id() const noexcept { return next_id_ - 1; }
     template <class F>
     void for_each_fiber(F f) {
         for (fiber_core& each : all_) f(each);
@@ -95,8 +103,14 @@ class scheduler {
     bool shut_down(deadline until) noexcept;
     bool running = false;  // inside run()
 
-    // A virtual clock for tests; 0: real time.
+    // A virtual clock for tests; 0: real time. While someone outside may end a wait, it gives them
+    // so much real time before it jumps.
     std::int64_t virtual_now = 0;
+    void set_virtual_grace(std::int64_t ns) noexcept { virtual_grace_ = ns; }
+
+    // For tests; null: the fibers run in the order in which they became ready.
+    void set_hook(schedule_hook*) noexcept;
+    [[nodiscard]] schedule_hook* hook() const noexcept { return hook_; }
 
     // An exception that nobody else takes. system_exit goes to the main fiber.
     void surface(std::string where, std::exception_ptr) noexcept;
@@ -123,12 +137,15 @@ class scheduler {
     void switch_from(fiber_core& self, fiber_core* next) noexcept;
     void resume_next(fiber_core& self) noexcept;
     bool may_skip_poll() noexcept;
+    bool consult_hook() noexcept;
+    void bring_picked_forward() noexcept;
     void refill_budget(std::int64_t elapsed, std::int64_t rest) noexcept;
     void poll() noexcept;
     [[nodiscard]] std::int64_t time_to_wait(std::int64_t now) noexcept;
     void collect_events(std::int64_t timeout_ns) noexcept;
     void run_posted() noexcept;
     bool something_awaited() noexcept;
+    [[nodiscard]] bool waits_for_outside() const noexcept;
     void declare_deadlock() noexcept;
     void throw_in_main(std::exception_ptr) noexcept;
     // Of the running fiber: a throw during unwinding would terminate.
@@ -166,6 +183,8 @@ class scheduler {
     std::int64_t last_poll_ = 0;
     std::uint32_t since_poll_ = 0;
     std::uint32_t refill_ = 0;
+    schedule_hook* hook_ = nullptr;
+    std::int64_t virtual_grace_ = 0;
     std::uint64_t switches_ = 0;
 };
 

@@ -110,6 +110,11 @@ scheduler::~scheduler() {
         all_.front().state = fiber_state::dropped;
         all_.pop_front();
     }
+    // Those that were killed before their start and have not had their turn.
+    while (!ready_.empty()) {
+        fiber_core& f = ready_.pop();
+        if (f.state == fiber_state::finished) drop_unstarted(f);
+    }
     destroy_context(hub_);
     stacks_->release(hub_stack_);
     main_->state = fiber_state::finished;

@@ -36,6 +36,16 @@ class shutdown : public ramie::test::virtual_time_test {
     std::chrono::nanoseconds last_seen_{};
 };
 
+TEST_F(shutdown, gives_back_the_stack_of_a_fiber_killed_before_its_turn) {
+    const auto stacks_in_use = [] {
+        this_fiber::yield();
+        return ramie::stats().stacks_in_use;
+    };
+    const auto before = stacks_in_use();
+    ramie::run([] { spawn([] {}).try_kill(); });
+    EXPECT_EQ(stacks_in_use(), before);
+}
+
 TEST_F(shutdown, waits_for_destructors_that_suspend) {
     std::string order;
     const auto lasted = time_to_shut_down([&] {

@@ -18,7 +18,8 @@
 #include "ramie/fiber.hpp"
 #include "ramie/post.hpp"
 #include "ramie/run.hpp"
-#include "ramie/testing.hpp"
+#include "ramie/testing/leak_check.hpp"
+#include "ramie/testing/virtual_clock.hpp"
 #include "support/sanitizers.hpp"
 
 namespace ramie::test {
@@ -39,18 +40,14 @@ inline void end_scheduler() {
 class fiber_test : public ::testing::Test {
   protected:
     void TearDown() override {
-        const scheduler_stats left = stats();
-        EXPECT_EQ(left.fibers, 0U);
-        EXPECT_EQ(left.timers, 0U);
-        EXPECT_LE(left.stacks_in_use, stacks_);
+        EXPECT_EQ(leaks_.fibers(), "");
+        // Asio keeps some of its descriptors for as long as the scheduler.
         end_scheduler();
-        EXPECT_EQ(open_descriptors(), descriptors_);
+        EXPECT_EQ(leaks_.descriptors(), "");
     }
 
   private:
-    // The scheduler is made with the second one.
-    int descriptors_ = open_descriptors();
-    std::size_t stacks_ = (static_cast<void>(this_scheduler()), stats().stacks_in_use);
+    ramie::testing::leak_check leaks_;
 };
 
 // Time stands still, and jumps when every fiber waits.

@@ -1,35 +1,17 @@
-// Makes time a thing that a test controls.
+// What a test of fibers needs: time and schedules that it controls, and answers to what is left.
 //
-//     ramie::testing::virtual_clock clock;
-//     ramie::this_fiber::sleep_for(1h);         // takes microseconds
-//     EXPECT_EQ(clock.elapsed(), 1h);
+//     ramie::testing::virtual_clock clock;              // an hour takes microseconds
+//     ramie::testing::explore(2000, model);             // another schedule for each seed
+//     ramie::testing::leak_check leaks;  ...  EXPECT_EQ(leaks.found(), "");
 //
-// For the scheduler of the calling thread: when every fiber is parked and no descriptor is ready,
-// the clock jumps to the next timer. It never stands behind the real one when it is made, and it
-// moves by nothing else.
+// docs/testing.md shows how they work together.
 #pragma once
 
-#include <chrono>
-#include <cstdint>
-
-namespace ramie::testing {
-
-class virtual_clock {
-  public:
-    // Throws std::logic_error when this thread has one already. Never suspends.
-    virtual_clock();
-    ~virtual_clock();
-    virtual_clock(const virtual_clock&) = delete;
-    virtual_clock& operator=(const virtual_clock&) = delete;
-
-    // Since it was made. Never suspends.
-    [[nodiscard]] std::chrono::nanoseconds elapsed() const noexcept;
-
-    // Moves it by hand. Never suspends.
-    void advance(std::chrono::nanoseconds) noexcept;
-
-  private:
-    std::int64_t start_;
-};
-
-}  // namespace ramie::testing
+#include "ramie/testing/abandon.hpp"
+#include "ramie/testing/explore.hpp"
+#include "ramie/testing/faults.hpp"
+#include "ramie/testing/leak_check.hpp"
+#include "ramie/testing/memory_stream.hpp"
+#include "ramie/testing/seeded_random.hpp"
+#include "ramie/testing/seeded_scheduler.hpp"
+#include "ramie/testing/virtual_clock.hpp"

@@ -1,4 +1,4 @@
-#include "ramie/testing.hpp"
+#include "ramie/testing/virtual_clock.hpp"
 
 #include <stdexcept>
 
@@ -6,11 +6,13 @@
 
 namespace ramie::testing {
 
-virtual_clock::virtual_clock() : start_(detail::scheduler::get().now()) {
+virtual_clock::virtual_clock(std::chrono::nanoseconds grace)
+    : start_(detail::scheduler::get().now()) {
     detail::scheduler& mine = detail::scheduler::get();
     if (mine.virtual_now != 0)
         throw std::logic_error("ramie: this thread has a virtual clock already");
     mine.virtual_now = start_;
+    mine.set_virtual_grace(grace.count());
 }
 
 virtual_clock::~virtual_clock() {

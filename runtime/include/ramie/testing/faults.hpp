@@ -1,0 +1,57 @@
+// What goes wrong on a stream, and how often: for memory streams, for the patched calls
+// (ramie/monkey/faults.hpp), and for a test's own fakes.
+//
+//     near.set_faults({.short_transfers = 0.5, .reset_after = 1000});
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+
+#include "ramie/testing/seeded_random.hpp"
+
+namespace ramie::testing {
+
+// Each probability is that of one transfer.
+struct fault_plan {
+    std::uint64_t seed = 0;      // 0: that of the run that explore() makes
+    double short_transfers = 0;  // moves less than it could
+    double delays = 0;           // waits for `delay` first
+    std::chrono::nanoseconds delay = std::chrono::milliseconds(1);
+    double spurious_wakes = 0;                    // wakes up for nothing first
+    std::optional<std::size_t> end_after = {};    // so many bytes can be read, then the stream ends
+    std::optional<std::size_t> reset_after = {};  // so many bytes both ways, then it is reset
+};
+
+// Decides for one stream, transfer by transfer.
+class fault_source {
+  public:
+    // Never suspends.
+    explicit fault_source(const fault_plan&) noexcept;
+
+    enum class outcome : std::uint8_t { moves, waits, ends, resets };
+    struct decision {
+        outcome what = outcome::moves;
+        std::size_t most = 0;              // bytes that may be moved
+        std::chrono::nanoseconds delay{};  // before it is tried again
+    };
+    // A transfer that waited and is tried again is asked for anew. Never suspends.
+    decision next_read(std::size_t wanted) noexcept;
+    decision next_write(std::size_t wanted) noexcept;
+
+    // What the transfer came to. Never suspends.
+    void was_read(std::size_t bytes) noexcept { read_ += bytes; }
+    void was_written(std::size_t bytes) noexcept { written_ += bytes; }
+
+  private:
+    decision next(std::size_t wanted, std::size_t until_end) noexcept;
+
+    fault_plan plan_;
+    seeded_random random_;
+    std::size_t read_ = 0;
+    std::size_t written_ = 0;
+    bool waited_ = false;
+};
+
+}  // namespace ramie::testing
