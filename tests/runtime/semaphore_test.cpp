@@ -2,8 +2,10 @@
 
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <vector>
 
+#include "ramie/timeout.hpp"
 #include "support/fiber_test.hpp"
 
 namespace {
@@ -105,6 +107,25 @@ TEST_F(semaphore, that_was_handed_over_is_not_lost_by_a_kill) {
     killed.try_kill();
     killed.join();
     EXPECT_TRUE(got);
+}
+
+// A timeout that is cancelled before the fiber that it woke has run never happened.
+TEST_F(semaphore, is_had_by_who_was_passed_over_for_a_timeout_that_was_cancelled) {
+    ramie::semaphore s(0);
+    std::optional<ramie::timeout> limit;
+    auto releasing = spawn([&] {
+        this_fiber::sleep_for(1s);
+        EXPECT_TRUE(limit->expired());
+        s.release();
+        limit->cancel();
+    });
+    auto waiting = spawn([&] {
+        limit.emplace(1s);
+        return s.acquire();
+    });
+    EXPECT_TRUE(waiting.get());
+    releasing.join();
+    EXPECT_EQ(s.permits(), 0U);
 }
 
 TEST_F(semaphore, can_be_released_on_the_loop) {

@@ -132,7 +132,7 @@ TEST_F(thread_pool, keeps_its_bounds) {
     std::vector<ramie::fiber<>> fibers;
     for (int i = 0; i != 10; ++i) fibers.push_back(spawn([&] { p.run(g.work()); }));
     g.await_begun(2);
-    ramie::test::let_others_run();
+    while (p.waiting() != 3) this_fiber::sleep_for(1ms);
     EXPECT_EQ(p.threads(), 2U);
     EXPECT_EQ(p.waiting(), 3U);
     EXPECT_EQ(g.begun(), 2);
