@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "asio_loop.hpp"
+#include "locals.hpp"
 #include "switching.hpp"
 
 namespace ramie::detail {
@@ -232,9 +233,11 @@ void scheduler::run_body(fiber_core& self) noexcept {
     } catch (...) {
         self.error = std::current_exception();
     }
-    if (self.references != 1) return;
-    // Nobody can ask any more. What follows may suspend, so here, while the fiber still can.
+    // What follows may suspend, so here, while the fiber still can.
     ++self.shields;
+    drop_locals(self);
+    if (self.references != 1) return;
+    // Nobody can ask any more.
     self.ops->drop_result(self);
     if (self.extras == nullptr || self.extras->links.empty()) report_unobserved(self);
 }

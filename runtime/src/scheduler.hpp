@@ -40,6 +40,9 @@ class scheduler {
     // will be granted is queued by the caller.
     wake park(const wait_kind&, const void* object, deadline) noexcept;
 
+    // The same, inlined, see switching.hpp.
+    wake park_here(const wait_kind&, const void* object, deadline) noexcept;
+
     // The same with the fiber's own waiter in a queue, which it leaves. Inlined, see switching.hpp.
     wake park_queued(const wait_kind&, const void* object, deadline) noexcept;
 
@@ -129,7 +132,6 @@ class scheduler {
 
     [[noreturn]] void run_fiber();
     [[noreturn]] void run_hub();
-    wake park_here(const wait_kind&, const void* object, deadline) noexcept;
     fiber_core* next_ready() noexcept;
     void drop_unstarted(fiber_core&) noexcept;
     fiber_core* next_to_run() noexcept;

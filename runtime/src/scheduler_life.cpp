@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "asio_loop.hpp"
+#include "locals.hpp"
 #include "overflow_handler.hpp"
 #include "ramie/detail/descriptors.hpp"
 #include "ramie/fiber.hpp"
@@ -100,6 +101,7 @@ scheduler::scheduler()
 }
 
 scheduler::~scheduler() {
+    drop_locals(*main_);
     mailbox_->close();
     asio_.reset();
     // Fibers that are left are never resumed: their frames, and what the frames link to, stay.

@@ -26,6 +26,57 @@ wake wait_queue::wait(const wait_kind& kind, const void* object, deadline until)
     return mine.park_queued(kind, object, until);
 }
 
+namespace {
+
+// Leaves the queue however the wait ends.
+struct leave_queue {
+    waiter& self;
+    ~leave_queue() {
+        if (self.is_linked()) self.unlink();
+    }
+};
+
+}  // namespace
+
+wake wait_queue::wait_turn(waiter& self, const wait_kind& kind, const void* object,
+                           deadline until) {
+    const leave_queue guard{self};
+    for (;;) {
+        const wake reason = current_scheduler->park_here(kind, object, until);
+        if (reason == wake::granted || reason == wake::timed_out) [[likely]]
+            return reason;
+        if (reason == wake::closed)
+            throw wait_target_destroyed(std::string("ramie: ") + kind.what +
+                                        " was destroyed while a fiber waited for it");
+        raise_interrupt();
+        if (!self.is_linked()) return reason;
+    }
+}
+
+void wait_queue::close() noexcept {
+    while (!waiters_.empty()) {
+        waiter& first = take_first();
+        if (first.on_wake != nullptr) first.on_wake(first);
+        // One that something else woke must not come back to what is no more.
+        if (!grant(*first.fiber, wake::closed)) first.fiber->wake_reason = wake::closed;
+    }
+}
+
+fiber_core& waiting_fiber(const char* call) {
+    scheduler& mine = scheduler::get();
+    require_fiber(mine, call);
+    return mine.current();
+}
+
+// A fiber may have ended without giving back what it holds: only those that live are looked at.
+void describe_holder(const fiber_core* holder, std::string& out) {
+    if (holder == nullptr) return;
+    scheduler& mine = scheduler::get();
+    bool alive = holder == &mine.main_fiber();
+    mine.for_each_fiber([&](const fiber_core& f) { alive |= &f == holder; });
+    out += " held by " + (alive ? holder->display_name() : "a fiber that has ended");
+}
+
 wake park_fiber(const wait_kind& kind, const void* object, deadline until) noexcept {
     return current_scheduler->park(kind, object, until);
 }

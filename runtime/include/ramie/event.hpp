@@ -33,6 +33,9 @@ class event {
     // last set() and have not run yet. Suspends the calling fiber.
     bool wait(deadline until = {});
 
+    // For select().
+    void enqueue(detail::waiter& w) noexcept { waiters_.enqueue(w); }
+
   private:
     detail::wait_queue waiters_;
     std::uint32_t last_set_ = 0;  // place in the ready queue behind those woken by set()

@@ -145,7 +145,4 @@ bool was_taken_back(wake) noexcept;
 // (killed, scope expired), else errno as it stands.
 int wait_error(wake) noexcept;
 
-// The fiber that runs on this thread; null outside of fibers (no scheduler, or inside its loop).
-extern constinit thread_local fiber_core* current_fiber __attribute__((tls_model("initial-exec")));
-
 }  // namespace ramie::detail

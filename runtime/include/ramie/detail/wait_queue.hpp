@@ -4,6 +4,7 @@
 #include <boost/intrusive/list.hpp>
 #include <cstddef>
 #include <cstdint>
+#include <stdexcept>
 #include <string>
 
 #include "ramie/deadline.hpp"
@@ -11,6 +12,9 @@
 namespace ramie::detail {
 
 struct fiber_core;
+
+// The fiber that runs on this thread; null outside of fibers (no scheduler, or inside its loop).
+extern constinit thread_local fiber_core* current_fiber __attribute__((tls_model("initial-exec")));
 
 // Why a parked fiber runs again. The first waker wins; a granted wait is never taken back, so what
 // was handed over with it is never lost.
@@ -40,6 +44,11 @@ struct waiter : auto_unlink_hook {
     bool (*on_wake)(waiter&) noexcept = nullptr;
 };
 
+// What was waited for is no more: who catches it must not touch that.
+struct wait_target_destroyed : std::logic_error {
+    using std::logic_error::logic_error;
+};
+
 class wait_queue {
   public:
     wait_queue() noexcept = default;
@@ -57,10 +66,22 @@ class wait_queue {
     // Wakes all that wait now; returns how many. Never suspends.
     std::size_t wake_all(wake reason = wake::granted) noexcept;
 
+    // Parks the calling fiber in the place that `self`, which is in the queue, has there. Granted:
+    // it got what it waits for; timed_out: the deadline passed; interrupted: it was passed over
+    // while a timeout that was cancelled since broke the wait, so what it waits for may be there
+    // for the taking. In each case `self` has left the queue. Throws what interrupts the wait, and
+    // wait_target_destroyed when the queue was closed. Suspends the calling fiber.
+    wake wait_turn(waiter& self, const wait_kind&, const void* object, deadline);
+
+    // Tells all who wait, also those that are about to leave, that there is nothing to wait for any
+    // more. Never suspends.
+    void close() noexcept;
+
     void enqueue(waiter& w) noexcept { waiters_.push_back(w); }
     // For one that was woken and found nothing: its turn is not over.
     void enqueue_first(waiter& w) noexcept { waiters_.push_front(w); }
     [[nodiscard]] bool empty() const noexcept { return waiters_.empty(); }
+    [[nodiscard]] waiter& front() noexcept { return waiters_.front(); }
 
     // wake_one() with another way to make a fiber ready; false of that: it was woken already.
     template <class Grant>
@@ -84,6 +105,27 @@ class wait_queue {
 
     boost::intrusive::list<waiter, boost::intrusive::constant_time_size<false>> waiters_;
 };
+
+// Waits in `queue` until the calling fiber is handed what it waits for; false at the deadline.
+// `take` takes it, if it is there. Suspends the calling fiber.
+template <class Take>
+bool wait_for_turn(wait_queue& queue, waiter& self, const wait_kind& kind, const void* object,
+                   deadline until, Take take) {
+    queue.enqueue(self);
+    for (;;) {
+        const wake reason = queue.wait_turn(self, kind, object, until);
+        if (reason != wake::interrupted) [[likely]]
+            return reason == wake::granted;
+        if (take()) return true;
+        queue.enqueue_first(self);
+    }
+}
+
+// The calling fiber, for whom `call` may wait. Throws std::logic_error on the loop.
+fiber_core& waiting_fiber(const char* call);
+
+// Says on whose fiber something is held that others wait for: " held by fiber 3".
+void describe_holder(const fiber_core* holder, std::string& out);
 
 // Parks the calling fiber; what will wake it (a queue it is in, the deadline) is settled by the
 // caller. Only on a fiber. Suspends the calling fiber.

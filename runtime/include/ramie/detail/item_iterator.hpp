@@ -1,0 +1,40 @@
+// Range-for over a queue or channel.
+#pragma once
+
+#include <cstddef>
+#include <iterator>
+#include <optional>
+
+#include "ramie/detail/queue_core.hpp"
+
+namespace ramie::detail {
+
+// Takes items one by one; the end is that of the source.
+template <class Source>
+class item_iterator {
+  public:
+    using value_type = typename Source::value_type;
+    using difference_type = std::ptrdiff_t;
+
+    explicit item_iterator(Source& source) : source_(&source) { ++*this; }
+    value_type& operator*() const noexcept { return *item_; }
+    item_iterator& operator++() {
+        try {
+            item_.reset();
+            item_.emplace(source_->get());
+        } catch (const queue_shutdown&) {
+            source_ = nullptr;
+        }
+        return *this;
+    }
+    void operator++(int) { ++*this; }
+    friend bool operator==(const item_iterator& i, std::default_sentinel_t) noexcept {
+        return i.source_ == nullptr;
+    }
+
+  private:
+    Source* source_;
+    mutable std::optional<value_type> item_;
+};
+
+}  // namespace ramie::detail

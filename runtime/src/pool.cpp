@@ -1,0 +1,98 @@
+#include "ramie/pool.hpp"
+
+#include <algorithm>
+
+#include "scheduler.hpp"
+
+namespace ramie {
+
+namespace {
+
+constexpr detail::wait_kind empty_group{"the end of a group of fibers"};
+
+}  // namespace
+
+namespace detail {
+
+void crew::leave(place p) noexcept {
+    members.erase(p);
+    if (members.empty()) joiners_.wake_all();
+}
+
+bool crew::join(deadline until) {
+    if (members.empty()) return true;
+    waiter self(waiting_fiber(empty_group.what));
+    return wait_for_turn(joiners_, self, empty_group, this, until,
+                         [this] { return members.empty(); });
+}
+
+void crew::begin_kill() {
+    ++kills_;
+    // A member that has not started leaves the list at once.
+    const std::vector<fiber_base> now(members.begin(), members.end());
+    for (const fiber_base& each : now)
+        if (each.core() != current_fiber) each.try_kill();
+}
+
+bool crew::has(const fiber_core* f) const noexcept {
+    return std::ranges::any_of(members, [f](const fiber_base& m) { return m.core() == f; });
+}
+
+}  // namespace detail
+
+bool group::kill(deadline until) const {
+    const auto keep = crew_;
+    struct killing {
+        explicit killing(detail::crew& c) : all(c) { all.begin_kill(); }
+        ~killing() { all.end_kill(); }
+        killing(const killing&) = delete;
+        killing& operator=(const killing&) = delete;
+        detail::crew& all;
+    } const while_it_lasts(*keep);
+    return keep->join(until);
+}
+
+bool group::wait_available(deadline until) const {
+    const auto keep = crew_;
+    if (!keep->slots.acquire(until)) return false;
+    keep->slots.release();
+    return true;
+}
+
+// --- task_group --------------------------------------------------------------------------------
+
+task_group::task_group()
+    : crew_(std::make_shared<detail::crew>(0)), owner_(detail::waiting_fiber("a task_group")) {}
+
+task_group::~task_group() {
+    if (is_linked()) unlink();
+    joining_ = true;
+    cancel();
+    ++owner_.shields;
+    crew_->join({});
+    --owner_.shields;
+}
+
+void task_group::cancel() {
+    if (!std::exchange(cancelled_, true)) crew_->begin_kill();
+}
+
+void task_group::join() {
+    if (is_linked()) unlink();
+    joining_ = true;
+    crew_->join({});
+    joining_ = false;
+    if (error_ != nullptr) std::rethrow_exception(error_);
+}
+
+void task_group::fail(std::exception_ptr error) noexcept {
+    detail::current_fiber->observed = true;
+    if (error_ != nullptr) return;
+    error_ = std::move(error);
+    cancel();
+    if (!joining_) owner_.owner->interrupt(owner_, *this);
+}
+
+void task_group::raise() { std::rethrow_exception(error_); }
+
+}  // namespace ramie

@@ -1,0 +1,33 @@
+#include "ramie/semaphore.hpp"
+
+#include <stdexcept>
+#include <string>
+
+#include "scheduler.hpp"
+
+namespace ramie {
+
+namespace {
+
+constexpr detail::wait_kind a_permit{"a permit of a semaphore"};
+
+}  // namespace
+
+bool semaphore::acquire_slowly(deadline until) {
+    detail::waiter place(detail::waiting_fiber(a_permit.what));
+    return detail::wait_for_turn(waiters_, place, a_permit, this, until,
+                                 [this] { return try_acquire(); });
+}
+
+void semaphore::hand_over(std::size_t count) noexcept {
+    while (count != 0 && waiters_.wake_one()) --count;
+    permits_ += count;
+}
+
+void bounded_semaphore::refuse_release(std::size_t count) const {
+    throw std::logic_error("ramie: " + std::to_string(count) + " permits are released, but of " +
+                           std::to_string(bound_) + " only " + std::to_string(taken_) +
+                           " are taken");
+}
+
+}  // namespace ramie
