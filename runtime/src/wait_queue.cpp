@@ -65,7 +65,7 @@ void wait_queue::close() noexcept {
 fiber_core& waiting_fiber(const char* call) {
     scheduler& mine = scheduler::get();
     require_fiber(mine, call);
-    return mine.current();
+    return *current_fiber;
 }
 
 // A fiber may have ended without giving back what it holds: only those that live are looked at.
