@@ -96,8 +96,10 @@ std::string every_schedule::path() const {
     std::size_t size = choices_.size();
     while (size != 0 && choices_[size - 1].taken == 0) --size;
     std::string text = "path:";
-    for (std::size_t i = 0; i != size; ++i)
-        text += (i == 0 ? "" : ".") + std::to_string(choices_[i].taken);
+    for (std::size_t i = 0; i != size; ++i) {
+        if (i != 0) text += '.';
+        text += std::to_string(choices_[i].taken);
+    }
     return text;
 }
 
