@@ -140,20 +140,16 @@ void more_to_come(stage& s) {
     for (const channel c : sockets) {
         const ends e = s.open(c);
         const std::string name = name_of(c);
+        // A local socket takes no notice of the flag: its reader may come between the two.
+        const int flags = c == channel::unix_stream ? MSG_WAITALL : 0;
         s.add(name, [=](actor& me) {
-            me.receive(receiver::recv, e.a, 10);
+            me.receive(receiver::recv, e.a, 4, flags);
             me.log("done");
         });
         s.add(name + " writer", [=](actor& me) {
             me.until_blocked(name);
-            // One after the other at once, or together.
-            me.send(sender::send, e.b, "ab", c == channel::tcp || c == channel::udp ? MSG_MORE : 0);
+            me.send(sender::send, e.b, "ab", MSG_MORE);
             me.send(sender::sendmsg, e.b, "cd", 0);
-        });
-        if (c != channel::unix_stream && c != channel::unix_datagram) continue;
-        s.add(name + " after", [=](actor& me) {
-            me.until_ended(name + " writer");
-            me.log("sent");
         });
     }
 }
