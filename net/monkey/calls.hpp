@@ -17,15 +17,15 @@ namespace ramie::monkey::detail {
 
 using namespace ramie::detail;
 
-enum class family : std::uint8_t { socket = 1, sleep = 2, poll = 4 };
+enum class family : std::uint16_t { socket = 1, sleep = 2, poll = 4 };
 
-inline constinit std::atomic<std::uint8_t> patched_families{0};
+inline constinit std::atomic<std::uint16_t> patched_families{0};
 
 // The process that patched itself; a forked child is one of its own.
 inline constinit std::atomic<pid_t> patched_process{0};
 
 inline bool is_on(family f) noexcept {
-    return (patched_families.load(std::memory_order_relaxed) & static_cast<std::uint8_t>(f)) != 0;
+    return (patched_families.load(std::memory_order_relaxed) & static_cast<std::uint16_t>(f)) != 0;
 }
 
 // True when the caller is a fiber whose call may park. Off fibers nothing else is done before the

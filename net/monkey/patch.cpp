@@ -46,7 +46,7 @@ void count_forks() noexcept {
 
 void patch(family f) noexcept {
     count_forks();
-    patched_families.fetch_or(static_cast<std::uint8_t>(f));
+    patched_families.fetch_or(static_cast<std::uint16_t>(f));
 }
 
 struct covered_call {

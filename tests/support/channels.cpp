@@ -148,14 +148,19 @@ bool write_while_there_is_room(int fd) {
     return wrote;
 }
 
+// What is acknowledged, after a delay of up to 200 ms, makes room.
+bool awaits_acknowledgement(int fd) {
+    tcp_info info{};
+    socklen_t length = sizeof info;
+    return ::getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &length) == 0 && info.tcpi_unacked != 0;
+}
+
 }  // namespace
 
 void fill(int fd) {
     const int mode = must("fcntl", ::fcntl(fd, F_GETFL));
     must("fcntl", ::fcntl(fd, F_SETFL, mode | O_NONBLOCK));
-    // What was sent is acknowledged later, which makes room: full is what has no room after a
-    // while.
-    while (write_while_there_is_room(fd)) ::poll(nullptr, 0, 20);
+    while (write_while_there_is_room(fd) || awaits_acknowledgement(fd)) ::poll(nullptr, 0, 20);
     must("fcntl", ::fcntl(fd, F_SETFL, mode));
 }
 
