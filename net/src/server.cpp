@@ -82,7 +82,7 @@ class stream_server::place {
     std::list<fiber_base>::iterator here_;
 };
 
-stream_server::stream_server(const net::endpoint& where, handler h, server_options options)
+stream_server::stream_server(const net::endpoint& where, handler h, const server_options& options)
     : stream_server(
           tcp_listener(where, {.backlog = options.backlog, .reuse_port = options.reuse_port}),
           std::move(h), options) {}

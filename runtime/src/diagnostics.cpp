@@ -75,7 +75,6 @@ std::string describe_exception(const std::exception_ptr& error) {
 }
 
 void report_unhandled(const std::string& where, const std::exception_ptr& error) noexcept {
-    std::exception_ptr shown = error;
     try {
         std::shared_ptr<std::function<void(const std::string&, std::exception_ptr)>> custom;
         {
@@ -88,7 +87,7 @@ void report_unhandled(const std::string& where, const std::exception_ptr& error)
         write_to_stderr("ramie: the handler of unhandled exceptions threw " +
                         describe_exception(std::current_exception()) + "\n");
     }
-    write_to_stderr("ramie: unhandled exception in " + where + ": " + describe_exception(shown) +
+    write_to_stderr("ramie: unhandled exception in " + where + ": " + describe_exception(error) +
                     "\n");
 }
 
@@ -97,7 +96,7 @@ void report_abandoned(const std::string& fibers) noexcept {
                     fibers);
 }
 
-void scheduler::surface(std::string where, std::exception_ptr error) noexcept {
+void scheduler::surface(const std::string& where, std::exception_ptr error) noexcept {
     try {
         std::rethrow_exception(error);
     } catch (const system_exit&) {

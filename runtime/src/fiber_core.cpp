@@ -81,8 +81,6 @@ void kill_request::raise() {
 
 int kill_request::error_number() const noexcept { return ECANCELED; }
 
-bool interrupt_due() noexcept { return current_scheduler->interrupt_due(); }
-
 void raise_interrupt() {
     fiber_core& self = *current_fiber;
     if (self.interrupts.empty()) return;

@@ -116,7 +116,7 @@ class scheduler {
     [[nodiscard]] schedule_hook* hook() const noexcept { return hook_; }
 
     // An exception that nobody else takes. system_exit goes to the main fiber.
-    void surface(std::string where, std::exception_ptr) noexcept;
+    void surface(const std::string& where, std::exception_ptr) noexcept;
 
   private:
     // Thrown in the main fiber whatever it waits for: a system_exit, a deadlock.

@@ -1,5 +1,7 @@
 #include "ramie/asio.hpp"
 
+#include <unistd.h>
+
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/local/connect_pair.hpp>
 #include <boost/asio/local/stream_protocol.hpp>
@@ -19,6 +21,7 @@
 #include "ramie/timeout.hpp"
 #include "ramie/wait_fd.hpp"
 #include "support/fiber_test.hpp"
+#include "support/threads.hpp"
 
 namespace {
 
@@ -263,8 +266,8 @@ TEST_F(asio, handler_may_post_from_another_thread) {
     net::io_context& context = this_io_context();
     ramie::event done;
     const auto work = net::make_work_guard(context);
-    std::thread other([&] {
-        std::this_thread::sleep_for(5ms);
+    std::thread other([&, here = ::gettid()] {
+        ramie::test::until_it_waits(here);
         net::post(context, [&] { done.set(); });
     });
     done.wait();
@@ -310,7 +313,7 @@ TEST_F(asio, loses_no_event_beside_our_own_descriptors) {
         for (int i = 0; i != rounds; ++i) {
             EXPECT_EQ(::write(i % 2 == 0 ? fd : pipe[1], "x", 1), 1);
             EXPECT_EQ(::write(i % 2 == 0 ? pipe[1] : fd, "x", 1), 1);
-            if (i % 10 == 0) std::this_thread::sleep_for(100us);
+            if (i % 10 == 0) std::this_thread::yield();
         }
     });
     EXPECT_EQ(native.get(), rounds);

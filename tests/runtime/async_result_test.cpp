@@ -1,5 +1,6 @@
 #include "ramie/async_result.hpp"
 
+#include <atomic>
 #include <memory>
 #include <stdexcept>
 #include <string>
@@ -116,14 +117,15 @@ TEST_F(async_result, keeps_a_value_that_is_moved_in) {
 TEST_F(async_result_between_threads, wakes_the_fiber_and_lets_the_others_go_on) {
     ramie::async_result<int> r;
     int turns = 0;
+    std::atomic<bool> enough{false};
     auto other = spawn([&] {
         while (!r.ready()) {
-            ++turns;
+            enough = ++turns > 1;
             this_fiber::sleep_for(100us);
         }
     });
-    std::thread setter([r]() mutable {
-        std::this_thread::sleep_for(20ms);
+    std::thread setter([r, &enough]() mutable {
+        while (!enough) std::this_thread::yield();
         r.set(5);
     });
     EXPECT_EQ(r.get(), 5);

@@ -1,5 +1,7 @@
 #include "ramie/debug.hpp"
 
+#include <unistd.h>
+
 #include <memory>
 #include <sstream>
 #include <string>
@@ -12,6 +14,7 @@
 #include "ramie/run.hpp"
 #include "ramie/wait_fd.hpp"
 #include "support/fiber_test.hpp"
+#include "support/threads.hpp"
 
 namespace {
 
@@ -155,8 +158,8 @@ TEST_F(deadlock, is_not_declared_while_a_timer_or_the_kernel_may_end_a_wait) {
     EXPECT_FALSE(news.wait(1h) && false);
     int ends[2];
     ASSERT_EQ(::pipe(ends), 0);
-    std::thread writer([&] {
-        std::this_thread::sleep_for(5ms);
+    std::thread writer([&, here = ::gettid()] {
+        ramie::test::until_it_waits(here);
         EXPECT_EQ(::write(ends[1], "x", 1), 1);
     });
     auto reader = spawn([&] { return ramie::wait_readable(ends[0]); });

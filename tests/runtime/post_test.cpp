@@ -1,5 +1,7 @@
 #include "ramie/post.hpp"
 
+#include <unistd.h>
+
 #include <atomic>
 #include <memory>
 #include <optional>
@@ -11,6 +13,7 @@
 #include "ramie/fiber.hpp"
 #include "ramie/run.hpp"
 #include "support/fiber_test.hpp"
+#include "support/threads.hpp"
 
 namespace {
 
@@ -55,9 +58,9 @@ TEST_F(post, comes_from_any_thread) {
 TEST_F(post, wakes_a_scheduler_that_sleeps) {
     const auto here = ramie::this_scheduler();
     ramie::event done;
-    std::thread other([&, here] {
+    std::thread other([&, here, thread = ::gettid()] {
         for (int i = 0; i != 20; ++i) {
-            std::this_thread::sleep_for(1ms);
+            ramie::test::until_it_waits(thread);
             here.post([&, i] {
                 if (i == 19) done.set();
             });
@@ -159,8 +162,8 @@ TEST_F(post, destroys_what_comes_too_late_to_run) {
 TEST_F(post, is_waited_for_while_a_handle_exists) {
     ramie::event news;
     auto here = std::make_unique<ramie::scheduler_handle>(ramie::this_scheduler());
-    std::thread other([handle = *here, &news] {
-        std::this_thread::sleep_for(10ms);
+    std::thread other([handle = *here, &news, thread = ::gettid()] {
+        ramie::test::until_it_waits(thread);
         const ramie::scheduler_handle copy = handle;
         copy.post([&] { news.set(); });
     });
@@ -172,8 +175,8 @@ TEST_F(post, is_waited_for_while_a_handle_exists) {
 // The last handle goes without a post: now it is a deadlock.
 TEST_F(post, is_not_waited_for_when_the_last_handle_is_gone) {
     ramie::event news;
-    std::thread other([handle = ramie::this_scheduler()]() mutable {
-        std::this_thread::sleep_for(10ms);
+    std::thread other([handle = ramie::this_scheduler(), thread = ::gettid()]() mutable {
+        ramie::test::until_it_waits(thread);
         const auto moved = std::move(handle);
     });
     EXPECT_THROW(news.wait(), ramie::deadlock_error);

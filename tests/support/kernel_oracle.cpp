@@ -6,15 +6,14 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <csignal>
 #include <cstring>
-#include <fstream>
 #include <thread>
 
 #include "ramie/monkey.hpp"
 #include "ramie/run.hpp"
 #include "support/fiber_test.hpp"
+#include "support/threads.hpp"
 #include "support/watchdog.hpp"
 
 namespace ramie::test {
@@ -22,19 +21,14 @@ namespace ramie::test {
 namespace {
 
 // The calls that wait in the kernel for their own sake, and not for a lock of the test.
-constexpr long waiting_calls[] = {
+constexpr std::initializer_list<long> waiting_calls{
     SYS_read,    SYS_write,     SYS_readv,           SYS_writev, SYS_recvfrom,
     SYS_sendto,  SYS_recvmsg,   SYS_sendmsg,         SYS_accept, SYS_accept4,
     SYS_connect, SYS_nanosleep, SYS_clock_nanosleep, SYS_poll,   SYS_ppoll};
 
 }  // namespace
 
-bool is_blocked_in_kernel(pid_t thread) {
-    // "running", or the number of the call that the thread sleeps in.
-    std::ifstream file("/proc/self/task/" + std::to_string(thread) + "/syscall");
-    long number = -1;
-    return file >> number && std::ranges::find(waiting_calls, number) != std::end(waiting_calls);
-}
+bool is_blocked_in_kernel(pid_t thread) { return is_in_call(thread, waiting_calls); }
 
 namespace {
 

@@ -53,7 +53,7 @@ class stream_server {
     using handler = std::function<void(tcp_stream)>;
 
     // Binds and listens; connections wait until start(). Throws std::system_error. Never suspends.
-    stream_server(const net::endpoint& where, handler, server_options options = {});
+    stream_server(const net::endpoint& where, handler, const server_options& options = {});
     // The same with a listener of yours; the options for listening do not count. Never suspends.
     stream_server(tcp_listener, handler, server_options options = {});
 

@@ -155,10 +155,6 @@ void free_task(const task_place&) noexcept;
 // Makes the built task a fiber of the calling thread's scheduler, ready at once or at `start`.
 void start_fiber(fiber_core&, const task_place&, std::int64_t start_ns = 0) noexcept;
 
-// True when an interrupt is pending for the calling fiber and may be delivered now: not behind a
-// shield, nor while an exception is in flight. Never suspends.
-bool interrupt_due() noexcept;
-
 // Throws what interrupted the calling fiber's wait. To be called after wake::interrupted. Returns
 // when the timeout that broke the wait was cancelled by another fiber before this one ran: then
 // the caller looks at what it waits for and waits on.

@@ -51,8 +51,8 @@ inline wake judge(wake reason, const descriptor& d, std::uint32_t generation) no
         errno = EBADF;
         return wake::closed;
     }
-    if (was_taken_back(reason)) return wake::granted;
-    if (reason != wake::granted) errno = wait_error(reason);
+    if (reason == wake::granted || was_taken_back(reason)) return wake::granted;
+    errno = wait_error(reason);
     return reason;
 }
 
