@@ -16,9 +16,8 @@ scheduler_handle::scheduler_handle(const scheduler_handle& other) noexcept
     : scheduler_handle(other.mailbox_) {}
 
 scheduler_handle& scheduler_handle::operator=(const scheduler_handle& other) noexcept {
-    other.mailbox_->handles.fetch_add(1);
-    drop();
-    mailbox_ = other.mailbox_;
+    scheduler_handle copy(other);
+    std::swap(mailbox_, copy.mailbox_);
     return *this;
 }
 

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "asio_loop.hpp"
+#include "blocked_watch.hpp"
 #include "locals.hpp"
 #include "switching.hpp"
 
@@ -124,7 +125,9 @@ void scheduler::poll() noexcept {
     std::int64_t t = now();
     timers_.advance(t, timers_per_poll);
     const std::int64_t timeout = time_to_wait(t);
+    if (heart_ != nullptr && timeout != 0) heart_->rest();
     collect_events(timeout);
+    if (heart_ != nullptr) heart_->beat(monotonic_now());
     if (timeout != 0) {
         t = now();
         timers_.advance(t, timers_per_poll);

@@ -19,6 +19,7 @@
 namespace ramie::detail {
 
 class asio_loop;
+class heartbeat;
 class scheduler;
 
 extern constinit thread_local scheduler* current_scheduler
@@ -115,6 +116,10 @@ class scheduler {
     void set_hook(schedule_hook*) noexcept;
     [[nodiscard]] schedule_hook* hook() const noexcept { return hook_; }
 
+    // What on_blocked() looks at; null while nobody wants reports.
+    void keep_heartbeat() noexcept;
+    [[nodiscard]] const heartbeat* heart() const noexcept { return heart_.get(); }
+
     // An exception that nobody else takes. system_exit goes to the main fiber.
     void surface(const std::string& where, std::exception_ptr) noexcept;
 
@@ -186,6 +191,7 @@ class scheduler {
     std::uint32_t since_poll_ = 0;
     std::uint32_t refill_ = 0;
     schedule_hook* hook_ = nullptr;
+    std::shared_ptr<heartbeat> heart_;
     std::int64_t virtual_grace_ = 0;
     std::uint64_t switches_ = 0;
 };

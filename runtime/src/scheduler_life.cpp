@@ -7,6 +7,8 @@
 #include <vector>
 
 #include "asio_loop.hpp"
+#include "blocked_watch.hpp"
+#include "diagnostics.hpp"
 #include "locals.hpp"
 #include "overflow_handler.hpp"
 #include "ramie/detail/descriptors.hpp"
@@ -98,6 +100,15 @@ scheduler::scheduler()
     adopt_thread_stack(*main_);
     make_context(hub_, hub_stack_.base, hub_stack_.top, &scheduler::enter);
     last_poll_ = now();
+    keep_heartbeat();
+}
+
+void scheduler::keep_heartbeat() noexcept {
+    try {
+        heart_ = watch_this_loop();
+    } catch (...) {
+        report_unhandled("looking after a loop", std::current_exception());
+    }
 }
 
 scheduler::~scheduler() {

@@ -7,6 +7,8 @@
 #include <cstdint>
 #include <iosfwd>
 
+#include "ramie/blocked.hpp"
+
 namespace ramie {
 
 // Writes a line for each fiber of the calling thread. Never suspends.

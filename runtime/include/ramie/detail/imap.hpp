@@ -118,7 +118,7 @@ class imap_range {
     using value_type = R;
     imap_range(std::shared_ptr<Results> results, fiber<> feeder)
         : results_(std::move(results)), feeder_(std::move(feeder)) {}
-    imap_range(imap_range&&) = default;
+    imap_range(imap_range&&) noexcept = default;
     imap_range& operator=(imap_range&&) = delete;
     ~imap_range() {
         if (results_ == nullptr) return;

@@ -1,0 +1,238 @@
+"""Runs programs that nobody here wrote under `ramie run`, beside the same without it.
+
+    RAMIE_BUILD=build/dev tests/system/launcher_test.py bash
+
+A class for each program, named like it; ctest runs them one by one.
+"""
+
+import contextlib
+import os
+import pathlib
+import re
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import unittest
+
+BUILD = pathlib.Path(os.environ["RAMIE_BUILD"])
+RAMIE = BUILD / "net/cli/ramie"
+
+
+def run(*command, **options):
+    """Its exit status, what it wrote to stdout and what to stderr."""
+    done = subprocess.run([str(part) for part in command], capture_output=True, text=True,
+                          timeout=60, **options)
+    return done.returncode, done.stdout, done.stderr
+
+
+def patched(*command, **options):
+    return run(RAMIE, "run", *command, **options)
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def wait_for_port(port, process):
+    for _ in range(3000):
+        if process.poll() is not None:
+            raise AssertionError(f"{process.args} ended with {process.returncode}")
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)) == 0:
+                return
+        time.sleep(0.01)
+    raise AssertionError(f"{process.args} does not listen")
+
+
+@contextlib.contextmanager
+def serving(port, *command, **options):
+    """A patched server, until the end of the block."""
+    with subprocess.Popen([RAMIE, "run", *map(str, command)], stdout=subprocess.DEVNULL,
+                          stderr=subprocess.DEVNULL, **options) as server:
+        try:
+            wait_for_port(port, server)
+            yield server
+        finally:
+            server.terminate()
+            try:
+                server.wait(10)
+            except subprocess.TimeoutExpired:
+                server.kill()
+
+
+def files(count, size):
+    """A folder of that many files of pseudo-random bytes, and what is in them."""
+    folder = tempfile.TemporaryDirectory()
+    content = {}
+    for i in range(count):
+        content[f"file{i}"] = os.urandom(size)
+        (pathlib.Path(folder.name) / f"file{i}").write_bytes(content[f"file{i}"])
+    return folder, content
+
+
+class launcher(unittest.TestCase):
+    def test_tells_who_is_to_blame_by_its_exit_status(self):
+        for expected, *command in (
+                (125, "run"), (125, "run", "--nosuch", "true"), (125,), (125, "nosuch"),
+                (126, "run", "/etc/passwd"), (126, "run", "/"), (127, "run", "/nosuch"),
+                (127, "run", "no-such-program"), (0, "run", "true"), (1, "run", "false"),
+                (0, "--version"), (0, "run", "--help")):
+            with self.subTest(command=command):
+                self.assertEqual(run(RAMIE, *command)[0], expected)
+
+    def test_refuses_what_cannot_be_patched_unless_it_is_told_to(self):
+        status, _, errors = patched("/sbin/ldconfig", "--version")
+        self.assertEqual(status, 126)
+        self.assertIn("statically", errors)
+        self.assertEqual(patched("--force", "/sbin/ldconfig", "--version"),
+                         run("/sbin/ldconfig", "--version"))
+
+    def test_keeps_what_else_is_loaded_first(self):
+        other = BUILD / "net/cli/libramie-preload.so"
+        _, output, _ = patched("printenv", "LD_PRELOAD",
+                               env={**os.environ, "LD_PRELOAD": str(other)})
+        self.assertEqual(output.count("libramie-preload.so"), 2)
+
+    def test_says_which_family_it_does_not_know(self):
+        status, _, errors = patched("--patch", "socket,bogus", "true")
+        self.assertEqual(status, 0)
+        self.assertIn("bogus", errors)
+
+    def test_passes_arguments_and_signals_on(self):
+        self.assertEqual(patched("printf", "%s|", "a b", "", "--patch", "-x")[1], "a b||--patch|-x|")
+        with subprocess.Popen([RAMIE, "run", "sleep", "60"]) as process:
+            process.send_signal(signal.SIGINT)
+            self.assertEqual(process.wait(10), -signal.SIGINT)
+
+
+class bash(unittest.TestCase):
+    SCRIPT = r"""
+        set -o pipefail
+        printf '%s\n' c a b | sort | while read -r line; do echo "[$line]"; done
+        result=$(seq 1 20000 | (cat; echo end) | tail -n 1)
+        echo "$result"
+        jobs=
+        for i in 1 2 3 4 5; do (exit $i) & jobs="$jobs $!"; done
+        for job in $jobs; do wait "$job"; echo "status $?"; done
+        trap 'echo trapped' USR1; kill -USR1 $$; echo after
+        read -r -t 0.05 nothing < <(sleep 0.5) || echo "timed out $(( $? > 128 ))"
+        cat <<< "here" > >(cat)
+        sleep 0.01; wait; false | true; echo "pipe ${PIPESTATUS[0]}"
+        exit 7
+    """
+
+    def test_runs_a_script_as_always(self):
+        self.assertEqual(patched("bash", "-c", self.SCRIPT), run("bash", "-c", self.SCRIPT))
+
+    def test_loses_no_byte_in_a_pipeline(self):
+        script = "head -c 30000000 /dev/zero | tr '\\0' x | cat | gzip -1 | gunzip | md5sum"
+        self.assertEqual(patched("bash", "-c", script), run("bash", "-c", script))
+
+
+class python(unittest.TestCase):
+    def test_serves_files_to_patched_and_plain_clients(self):
+        folder, content = files(5, 3_000_000)
+        port = free_port()
+        with folder, serving(port, sys.executable, "-m", "http.server", port, "--bind",
+                             "127.0.0.1", cwd=folder.name):
+            for name, expected in content.items():
+                for prefix in ([RAMIE, "run"], []):
+                    command = [*prefix, "curl", "--silent", "--fail",
+                               f"http://127.0.0.1:{port}/{name}"]
+                    done = subprocess.run(command, capture_output=True, timeout=60, check=True)
+                    self.assertEqual(done.stdout, expected)
+
+    def test_passes_its_own_tests_of_sockets_and_processes(self):
+        # What the patch might disturb: time limits, modes, inheritance, signals, select, pipes.
+        program = r"""
+import os, select, signal, socket, subprocess, threading, time
+a, b = socket.socketpair()
+a.settimeout(0.05)
+try: a.recv(1)
+except TimeoutError: print("timed out")
+a.setblocking(False)
+try: a.recv(1)
+except BlockingIOError: print("would block")
+a.setblocking(True)
+threading.Timer(0.05, b.send, (b"late",)).start()
+print(a.recv(10))
+r, w = os.pipe()
+if os.fork() == 0:
+    os.write(w, b"child"); os._exit(3)
+print(os.read(r, 10), os.WEXITSTATUS(os.wait()[1]))
+print(select.select([a], [b], [], 0.01)[1] == [b])
+signal.signal(signal.SIGALRM, lambda *_: print("alarm"))
+signal.setitimer(signal.ITIMER_REAL, 0.03)
+time.sleep(0.1)
+print(subprocess.run(["sh", "-c", "cat; exit 4"], input=b"through", capture_output=True))
+print(socket.getaddrinfo("127.0.0.1", 80)[0][4])
+poller = select.epoll(); poller.register(r, select.EPOLLIN); os.write(w, b"x")
+print(poller.poll(1) == [(r, select.EPOLLIN)])
+"""
+        self.assertEqual(patched(sys.executable, "-c", program), run(sys.executable, "-c", program))
+
+
+class nc(unittest.TestCase):
+    def test_carries_bytes_both_ways(self):
+        port = free_port()
+        there = os.urandom(2_000_000)
+        back = os.urandom(1_000_000)
+        listen = [RAMIE, "run", "nc", "-l", "-N", "127.0.0.1", str(port)]
+        with subprocess.Popen(listen, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as server:
+            for _ in range(500):  # a trial connection would be the only one that it takes
+                if f":{port:04X} 00000000:0000 0A" in pathlib.Path("/proc/net/tcp").read_text():
+                    break
+                time.sleep(0.01)
+            connect = [RAMIE, "run", "nc", "-N", "127.0.0.1", str(port)]
+            with subprocess.Popen(connect, stdin=subprocess.PIPE,
+                                  stdout=subprocess.PIPE) as client:
+                sender = subprocess.Popen(
+                    [sys.executable, "-c", "import sys; sys.stdout.buffer.write("
+                     f"open({os.fspath(self.keep(back))!r}, 'rb').read())"],
+                    stdout=server.stdin)
+                server.stdin.close()
+                received, _ = client.communicate(there, timeout=60)
+                self.assertEqual(received, back)
+                sender.wait()
+            self.assertEqual(server.stdout.read(), there)
+
+    def keep(self, content):
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        path = pathlib.Path(folder.name) / "content"
+        path.write_bytes(content)
+        return path
+
+
+class nginx(unittest.TestCase):
+    def test_serves_as_a_single_process(self):
+        folder, content = files(3, 1_000_000)
+        port = free_port()
+        with folder:
+            (pathlib.Path(folder.name) / "nginx.conf").write_text(f"""
+                daemon off; master_process off; pid {folder.name}/pid; error_log {folder.name}/log;
+                events {{ worker_connections 64; }}
+                http {{
+                    access_log off;
+                    client_body_temp_path {folder.name}; proxy_temp_path {folder.name};
+                    fastcgi_temp_path {folder.name}; uwsgi_temp_path {folder.name};
+                    scgi_temp_path {folder.name};
+                    server {{ listen 127.0.0.1:{port}; root {folder.name}; }}
+                }}""")
+            os.chmod(folder.name, 0o755)
+            with serving(port, "/usr/sbin/nginx", "-c", f"{folder.name}/nginx.conf", "-p",
+                         folder.name):
+                for name, expected in content.items():
+                    done = subprocess.run(["curl", "--silent", "--fail",
+                                           f"http://127.0.0.1:{port}/{name}"],
+                                          capture_output=True, timeout=60, check=True)
+                    self.assertEqual(done.stdout, expected)
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)
