@@ -46,6 +46,7 @@ std::int64_t scheduler::now() const noexcept {
 // --- switching -------------------------------------------------------------------------------
 
 bool scheduler::may_skip_poll() noexcept {
+    if (mailbox_->has_wakes()) run_wakes();
     if (hook_ != nullptr) [[unlikely]]
         return consult_hook();
     since_poll_ += refill_;
@@ -173,6 +174,7 @@ void scheduler::run_posted() noexcept {
             surface("a posted function", std::current_exception());
         }
     }
+    run_wakes();
 }
 
 // --- the life of a fiber ---------------------------------------------------------------------
