@@ -1,10 +1,14 @@
 // The plain calls, the only door to dlsym, and the question that every patched call asks first.
 #pragma once
 
+#include <dirent.h>
+#include <pthread.h>
+#include <semaphore.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
 
 #include <atomic>
+#include <cstdarg>
 #include <cstdint>
 #include <cstdio>
 #include <ctime>
@@ -12,12 +16,21 @@
 #include "ramie/detail/descriptors.hpp"
 
 struct pollfd;
+struct stat;
+struct statx;
 
 namespace ramie::monkey::detail {
 
 using namespace ramie::detail;
 
-enum class family : std::uint16_t { socket = 1, sleep = 2, poll = 4 };
+enum class family : std::uint16_t {
+    socket = 1,
+    sleep = 2,
+    poll = 4,
+    lock = 16,
+    stdio = 128,
+    file = 256,
+};
 
 inline constinit std::atomic<std::uint16_t> patched_families{0};
 
@@ -104,6 +117,76 @@ RAMIE_ORIGINAL(__read_chk, ssize_t(int, void*, size_t, size_t));
 RAMIE_ORIGINAL(__recv_chk, ssize_t(int, void*, size_t, size_t, int));
 RAMIE_ORIGINAL(__recvfrom_chk, ssize_t(int, void*, size_t, size_t, int, sockaddr*, socklen_t*));
 RAMIE_ORIGINAL(__poll_chk, int(pollfd*, unsigned long, int, size_t));
+
+// Locks.
+RAMIE_ORIGINAL(pthread_mutex_lock, int(pthread_mutex_t*));
+RAMIE_ORIGINAL(pthread_mutex_trylock, int(pthread_mutex_t*));
+RAMIE_ORIGINAL(pthread_mutex_timedlock, int(pthread_mutex_t*, const timespec*));
+RAMIE_ORIGINAL(pthread_mutex_clocklock, int(pthread_mutex_t*, clockid_t, const timespec*));
+RAMIE_ORIGINAL(pthread_mutex_unlock, int(pthread_mutex_t*));
+RAMIE_ORIGINAL(pthread_cond_wait, int(pthread_cond_t*, pthread_mutex_t*));
+RAMIE_ORIGINAL(pthread_cond_timedwait, int(pthread_cond_t*, pthread_mutex_t*, const timespec*));
+RAMIE_ORIGINAL(pthread_cond_clockwait,
+               int(pthread_cond_t*, pthread_mutex_t*, clockid_t, const timespec*));
+RAMIE_ORIGINAL(pthread_cond_signal, int(pthread_cond_t*));
+RAMIE_ORIGINAL(pthread_cond_broadcast, int(pthread_cond_t*));
+RAMIE_ORIGINAL(sem_wait, int(sem_t*));
+RAMIE_ORIGINAL(sem_trywait, int(sem_t*));
+RAMIE_ORIGINAL(sem_timedwait, int(sem_t*, const timespec*));
+RAMIE_ORIGINAL(sem_clockwait, int(sem_t*, clockid_t, const timespec*));
+RAMIE_ORIGINAL(sem_post, int(sem_t*));
+RAMIE_ORIGINAL(pthread_rwlock_rdlock, int(pthread_rwlock_t*));
+RAMIE_ORIGINAL(pthread_rwlock_tryrdlock, int(pthread_rwlock_t*));
+RAMIE_ORIGINAL(pthread_rwlock_timedrdlock, int(pthread_rwlock_t*, const timespec*));
+RAMIE_ORIGINAL(pthread_rwlock_clockrdlock, int(pthread_rwlock_t*, clockid_t, const timespec*));
+RAMIE_ORIGINAL(pthread_rwlock_wrlock, int(pthread_rwlock_t*));
+RAMIE_ORIGINAL(pthread_rwlock_trywrlock, int(pthread_rwlock_t*));
+RAMIE_ORIGINAL(pthread_rwlock_timedwrlock, int(pthread_rwlock_t*, const timespec*));
+RAMIE_ORIGINAL(pthread_rwlock_clockwrlock, int(pthread_rwlock_t*, clockid_t, const timespec*));
+RAMIE_ORIGINAL(pthread_rwlock_unlock, int(pthread_rwlock_t*));
+RAMIE_ORIGINAL(pthread_once, int(pthread_once_t*, void (*)()));
+
+// Files.
+RAMIE_ORIGINAL(pread, ssize_t(int, void*, size_t, off_t));
+RAMIE_ORIGINAL(pwrite, ssize_t(int, const void*, size_t, off_t));
+RAMIE_ORIGINAL(preadv, ssize_t(int, const iovec*, int, off_t));
+RAMIE_ORIGINAL(pwritev, ssize_t(int, const iovec*, int, off_t));
+RAMIE_ORIGINAL(fsync, int(int));
+RAMIE_ORIGINAL(fdatasync, int(int));
+RAMIE_ORIGINAL(ftruncate, int(int, off_t));
+RAMIE_ORIGINAL(stat, int(const char*, struct stat*));
+RAMIE_ORIGINAL(lstat, int(const char*, struct stat*));
+RAMIE_ORIGINAL(fstatat, int(int, const char*, struct stat*, int));
+RAMIE_ORIGINAL(statx, int(int, const char*, int, unsigned, struct statx*));
+RAMIE_ORIGINAL(access, int(const char*, int));
+RAMIE_ORIGINAL(faccessat, int(int, const char*, int, int));
+RAMIE_ORIGINAL(unlink, int(const char*));
+RAMIE_ORIGINAL(unlinkat, int(int, const char*, int));
+RAMIE_ORIGINAL(rename, int(const char*, const char*));
+RAMIE_ORIGINAL(renameat, int(int, const char*, int, const char*));
+RAMIE_ORIGINAL(truncate, int(const char*, off_t));
+RAMIE_ORIGINAL(mkdir, int(const char*, mode_t));
+RAMIE_ORIGINAL(rmdir, int(const char*));
+RAMIE_ORIGINAL(opendir, DIR*(const char*));
+RAMIE_ORIGINAL(readdir, dirent*(DIR*));
+
+// Streams.
+RAMIE_ORIGINAL(fgetc, int(FILE*));
+RAMIE_ORIGINAL(getc_unlocked, int(FILE*));
+RAMIE_ORIGINAL(__uflow, int(FILE*));
+RAMIE_ORIGINAL(ungetc, int(int, FILE*));
+RAMIE_ORIGINAL(fgets, char*(char*, int, FILE*));
+RAMIE_ORIGINAL(fgets_unlocked, char*(char*, int, FILE*));
+RAMIE_ORIGINAL(__fgets_chk, char*(char*, size_t, int, FILE*));
+RAMIE_ORIGINAL(getdelim, ssize_t(char**, size_t*, int, FILE*));
+RAMIE_ORIGINAL(fread, size_t(void*, size_t, size_t, FILE*));
+RAMIE_ORIGINAL(fread_unlocked, size_t(void*, size_t, size_t, FILE*));
+RAMIE_ORIGINAL(__fread_chk, size_t(void*, size_t, size_t, size_t, FILE*));
+RAMIE_ORIGINAL(vfscanf, int(FILE*, const char*, va_list));
+RAMIE_ORIGINAL(__isoc99_vfscanf, int(FILE*, const char*, va_list));
+RAMIE_ORIGINAL(flockfile, void(FILE*));
+RAMIE_ORIGINAL(ftrylockfile, int(FILE*));
+RAMIE_ORIGINAL(funlockfile, void(FILE*));
 #undef RAMIE_ORIGINAL
 }  // namespace real
 

@@ -8,16 +8,37 @@
 #include <array>
 #include <cstdio>
 #include <cstdlib>
+#include <cstring>
 
 #include "calls.hpp"
+#include "parking.hpp"
 #include "ramie/monkey.hpp"
+#include "stream.hpp"
 
 namespace ramie::monkey {
 
 namespace detail {
 
+namespace {
+
+const void* object_of(void* address) noexcept {
+    Dl_info info;
+    return dladdr(address, &info) != 0 ? info.dli_fbase : nullptr;
+}
+
+// Of a condition variable there are two kinds, and a lookup without a version may find the calls
+// for the one of before 2003. A sanitizer's calls, which lie in front of libc, have no version.
+void* find_newest(const char* name) noexcept {
+    void* const found = dlsym(RTLD_NEXT, name);
+    if (std::strncmp(name, "pthread_cond_", 13) != 0) return found;
+    void* const current = dlvsym(RTLD_NEXT, name, "GLIBC_2.3.2");
+    return current == nullptr || object_of(current) != object_of(found) ? found : current;
+}
+
+}  // namespace
+
 void* find_original(const char* name) noexcept {
-    void* found = dlsym(RTLD_NEXT, name);
+    void* found = find_newest(name);
     if (found == nullptr) {
         // A statically linked program has no next libc to forward to.
         std::fprintf(stderr,
@@ -76,7 +97,75 @@ constexpr std::array covered{
     covered_call{"nanosleep", family::sleep}, covered_call{"clock_nanosleep", family::sleep},
     // They never wait, and the kernel's answer is right as it is.
     covered_call{"bind", family::socket}, covered_call{"listen", family::socket},
-    covered_call{"getsockopt", family::socket}};
+    covered_call{"getsockopt", family::socket},
+    // Locks.
+    covered_call{"pthread_mutex_lock", family::lock},
+    covered_call{"__pthread_mutex_lock", family::lock},
+    covered_call{"pthread_mutex_trylock", family::lock},
+    covered_call{"__pthread_mutex_trylock", family::lock},
+    covered_call{"pthread_mutex_timedlock", family::lock},
+    covered_call{"pthread_mutex_clocklock", family::lock},
+    covered_call{"pthread_mutex_unlock", family::lock},
+    covered_call{"__pthread_mutex_unlock", family::lock},
+    covered_call{"pthread_cond_wait", family::lock},
+    covered_call{"pthread_cond_timedwait", family::lock},
+    covered_call{"pthread_cond_clockwait", family::lock},
+    covered_call{"pthread_cond_signal", family::lock},
+    covered_call{"pthread_cond_broadcast", family::lock}, covered_call{"sem_wait", family::lock},
+    covered_call{"sem_timedwait", family::lock}, covered_call{"sem_clockwait", family::lock},
+    covered_call{"sem_post", family::lock}, covered_call{"pthread_rwlock_rdlock", family::lock},
+    covered_call{"__pthread_rwlock_rdlock", family::lock},
+    covered_call{"pthread_rwlock_timedrdlock", family::lock},
+    covered_call{"pthread_rwlock_clockrdlock", family::lock},
+    covered_call{"pthread_rwlock_wrlock", family::lock},
+    covered_call{"__pthread_rwlock_wrlock", family::lock},
+    covered_call{"pthread_rwlock_timedwrlock", family::lock},
+    covered_call{"pthread_rwlock_clockwrlock", family::lock},
+    covered_call{"pthread_rwlock_unlock", family::lock},
+    covered_call{"__pthread_rwlock_unlock", family::lock},
+    covered_call{"pthread_once", family::lock}, covered_call{"__pthread_once", family::lock},
+    covered_call{"mtx_lock", family::lock}, covered_call{"mtx_trylock", family::lock},
+    covered_call{"mtx_timedlock", family::lock}, covered_call{"mtx_unlock", family::lock},
+    covered_call{"cnd_wait", family::lock}, covered_call{"cnd_timedwait", family::lock},
+    covered_call{"cnd_signal", family::lock}, covered_call{"cnd_broadcast", family::lock},
+    covered_call{"call_once", family::lock},
+    // They never wait.
+    covered_call{"sem_trywait", family::lock},
+    covered_call{"pthread_rwlock_tryrdlock", family::lock},
+    covered_call{"pthread_rwlock_trywrlock", family::lock},
+    // Files.
+    covered_call{"pread", family::file}, covered_call{"pread64", family::file},
+    covered_call{"pwrite", family::file}, covered_call{"pwrite64", family::file},
+    covered_call{"preadv", family::file}, covered_call{"preadv64", family::file},
+    covered_call{"pwritev", family::file}, covered_call{"pwritev64", family::file},
+    covered_call{"fsync", family::file}, covered_call{"fdatasync", family::file},
+    covered_call{"ftruncate", family::file}, covered_call{"ftruncate64", family::file},
+    covered_call{"stat", family::file}, covered_call{"stat64", family::file},
+    covered_call{"lstat", family::file}, covered_call{"lstat64", family::file},
+    covered_call{"fstatat", family::file}, covered_call{"fstatat64", family::file},
+    covered_call{"statx", family::file}, covered_call{"access", family::file},
+    covered_call{"faccessat", family::file}, covered_call{"unlink", family::file},
+    covered_call{"unlinkat", family::file}, covered_call{"rename", family::file},
+    covered_call{"renameat", family::file}, covered_call{"truncate", family::file},
+    covered_call{"truncate64", family::file}, covered_call{"mkdir", family::file},
+    covered_call{"rmdir", family::file}, covered_call{"opendir", family::file},
+    covered_call{"readdir", family::file}, covered_call{"readdir64", family::file},
+    // Streams.
+    covered_call{"fgetc", family::stdio}, covered_call{"getc", family::stdio},
+    covered_call{"_IO_getc", family::stdio}, covered_call{"getchar", family::stdio},
+    covered_call{"fgetc_unlocked", family::stdio}, covered_call{"getc_unlocked", family::stdio},
+    covered_call{"getchar_unlocked", family::stdio}, covered_call{"__uflow", family::stdio},
+    covered_call{"ungetc", family::stdio}, covered_call{"fgets", family::stdio},
+    covered_call{"fgets_unlocked", family::stdio}, covered_call{"__fgets_chk", family::stdio},
+    covered_call{"getdelim", family::stdio}, covered_call{"__getdelim", family::stdio},
+    covered_call{"getline", family::stdio}, covered_call{"fread", family::stdio},
+    covered_call{"fread_unlocked", family::stdio}, covered_call{"__fread_chk", family::stdio},
+    covered_call{"vfscanf", family::stdio}, covered_call{"vscanf", family::stdio},
+    covered_call{"fscanf", family::stdio}, covered_call{"scanf", family::stdio},
+    covered_call{"__isoc99_vfscanf", family::stdio}, covered_call{"__isoc99_vscanf", family::stdio},
+    covered_call{"__isoc99_fscanf", family::stdio}, covered_call{"__isoc99_scanf", family::stdio},
+    covered_call{"flockfile", family::stdio}, covered_call{"ftrylockfile", family::stdio},
+    covered_call{"funlockfile", family::stdio}};
 
 }  // namespace
 
@@ -86,10 +175,26 @@ void patch_socket() noexcept { detail::patch(detail::family::socket); }
 void patch_sleep() noexcept { detail::patch(detail::family::sleep); }
 void patch_poll() noexcept { detail::patch(detail::family::poll); }
 
+void patch_lock() noexcept {
+    detail::prepare_parking();
+    detail::patch(detail::family::lock);
+}
+
+void patch_file() noexcept { detail::patch(detail::family::file); }
+
+void patch_stdio() noexcept {
+    detail::prepare_parking();
+    detail::prepare_streams();
+    detail::patch(detail::family::stdio);
+}
+
 void patch_all(options chosen) noexcept {
     if (chosen.socket) patch_socket();
     if (chosen.sleep) patch_sleep();
     if (chosen.poll) patch_poll();
+    if (chosen.lock) patch_lock();
+    if (chosen.file) patch_file();
+    if (chosen.stdio) patch_stdio();
 }
 
 bool is_patched(std::string_view call) noexcept {

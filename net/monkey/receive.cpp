@@ -2,6 +2,7 @@
 
 #include <functional>
 
+#include "file.hpp"
 #include "simple.hpp"
 #include "stream_io.hpp"
 
@@ -209,6 +210,8 @@ ssize_t read_bytes(int fd, void* data, std::size_t size) noexcept {
         const ssize_t n = receive(fd, data, size, 0);
         return was_replaced(fd, n) ? read_bytes(fd, data, size) : n;
     }
+    if (kind == descriptor_kind::plain)
+        return transfer_plain([=] { return real::read(fd, data, size); });
     if (kind != descriptor_kind::pipe) return real::read(fd, data, size);
     const iovec part{data, size};
     return read_pipe(fd, &part, 1, *facts);
@@ -220,8 +223,9 @@ ssize_t read_parts(int fd, const iovec* parts, int count) noexcept {
         return real::readv(fd, parts, count);
     const descriptor_kind kind = kind_of(fd, *facts);
     const std::size_t wanted = total_of(parts, static_cast<std::size_t>(count));
-    if (wanted == 0 || kind == descriptor_kind::plain || kind == descriptor_kind::unknown)
-        return real::readv(fd, parts, count);
+    if (kind == descriptor_kind::plain)
+        return transfer_plain([=] { return real::readv(fd, parts, count); });
+    if (wanted == 0 || kind == descriptor_kind::unknown) return real::readv(fd, parts, count);
     if (kind == descriptor_kind::pipe) return read_pipe(fd, parts, count, *facts);
     msghdr message{};
     message.msg_iov = const_cast<iovec*>(parts);

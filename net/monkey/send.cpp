@@ -1,5 +1,6 @@
 #include <limits.h>
 
+#include "file.hpp"
 #include "receive.hpp"
 #include "simple.hpp"
 #include "stream_io.hpp"
@@ -133,6 +134,8 @@ ssize_t write_bytes(int fd, const void* data, std::size_t size) noexcept {
         const ssize_t n = send_bytes(fd, data, size, 0);
         return was_replaced(fd, n) ? write_bytes(fd, data, size) : n;
     }
+    if (kind == descriptor_kind::plain)
+        return transfer_plain([=] { return real::write(fd, data, size); });
     if (kind != descriptor_kind::pipe || size == 0) return real::write(fd, data, size);
     const iovec part{const_cast<void*>(data), size};
     return write_pipe(fd, &part, 1, *facts);
@@ -143,6 +146,8 @@ ssize_t write_parts(int fd, const iovec* parts, int count) noexcept {
     if (facts == nullptr || count <= 0 || !are_valid(parts, static_cast<std::size_t>(count)))
         return real::writev(fd, parts, count);
     const descriptor_kind kind = kind_of(fd, *facts);
+    if (kind == descriptor_kind::plain)
+        return transfer_plain([=] { return real::writev(fd, parts, count); });
     if (kind == descriptor_kind::pipe) return write_pipe(fd, parts, count, *facts);
     // Unlike write(), it sends no empty datagram.
     const std::size_t n = static_cast<std::size_t>(count);

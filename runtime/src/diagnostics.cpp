@@ -15,6 +15,7 @@
 #include "asio_loop.hpp"
 #include "diagnostics.hpp"
 #include "ramie/debug.hpp"
+#include "ramie/detail/thread_lock.hpp"
 #include "ramie/run.hpp"
 #include "scheduler.hpp"
 
@@ -49,7 +50,7 @@ void describe(const fiber_core& f, std::string& out) {
     out += '\n';
 }
 
-std::mutex handler_mutex;
+thread_lock handler_mutex;
 std::shared_ptr<std::function<void(const std::string&, std::exception_ptr)>> handler;
 
 // One write, so that lines of several processes do not mix.
@@ -142,16 +143,17 @@ void scheduler::declare_deadlock() noexcept {
     const std::string report =
         "ramie: deadlock: every fiber waits and nothing can wake one\n" + describe_fibers();
     main_request_.unlink();
-    throw_in_main(std::make_exception_ptr(deadlock_error(report)));
+    throw_in_main(std::make_exception_ptr(deadlock_error(report)), EDEADLK);
     // Even behind a shield: nothing else will ever happen. Thrown out of a destructor it ends the
     // process, and not every compiler's terminate() would say with what.
     if (main_->shielded) write_to_stderr(report);
     grant(*main_, wake::interrupted);
 }
 
-void scheduler::throw_in_main(std::exception_ptr error) noexcept {
+void scheduler::throw_in_main(std::exception_ptr error, int error_number) noexcept {
     if (main_request_.is_linked()) return;
     main_request_.error = std::move(error);
+    main_request_.number = error_number;
     main_->interrupts.push_front(main_request_);
     if (!main_->shielded) grant(*main_, wake::interrupted);
 }

@@ -7,6 +7,7 @@
 #include <atomic>
 #include <cerrno>
 #include <cstdint>
+#include <mutex>
 #include <new>
 #include <system_error>
 #include <utility>
@@ -35,13 +36,18 @@ bool mailbox::post(std::function<void()> f) {
     const std::lock_guard guard(mutex_);
     if (closed_) return false;
     posted_.push_back(std::move(f));
-    if (!filled_.exchange(true)) {
-        // The plain call, not the one that may be patched: this can run on any thread. It cannot
-        // fail: the counter never overflows, since it is set once for each emptying.
-        const std::uint64_t one = 1;
-        syscall(SYS_write, event_fd_, &one, sizeof one);
-    }
+    ring();
     return true;
+}
+
+void mailbox::ring() noexcept {
+    if (filled_.exchange(true)) return;
+    // The plain call, not the one that may be patched: this can run on any thread. It cannot fail
+    // in the scheduler's process: the counter never overflows, set once for each emptying.
+    const int saved = errno;
+    const std::uint64_t one = 1;
+    syscall(SYS_write, event_fd_, &one, sizeof one);
+    errno = saved;
 }
 
 std::vector<std::function<void()>> mailbox::take() {
@@ -65,7 +71,7 @@ void mailbox::close() {
 namespace {
 
 struct box_list {
-    std::mutex mutex;
+    thread_lock mutex;
     std::vector<std::weak_ptr<mailbox>> boxes;
 };
 

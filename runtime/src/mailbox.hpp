@@ -6,10 +6,13 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
-#include <mutex>
 #include <vector>
 
+#include "ramie/detail/thread_lock.hpp"
+
 namespace ramie::detail {
+
+class remote_waiter;
 
 class mailbox {
   public:
@@ -32,6 +35,15 @@ class mailbox {
     // True when something was posted since then. Callable from any thread.
     [[nodiscard]] bool filled() const noexcept { return filled_.load(); }
 
+    // Wakes a fiber of this scheduler, soon. Callable from any thread, and in a signal handler.
+    void wake(remote_waiter&) noexcept;
+
+    // Makes the fibers ready that wake() was called for. The scheduler's thread only.
+    void run_wakes() noexcept;
+    [[nodiscard]] bool has_wakes() const noexcept {
+        return wakes_.load(std::memory_order_relaxed) != nullptr;
+    }
+
     // From now on post() refuses. The scheduler's thread only.
     void close();
 
@@ -39,10 +51,13 @@ class mailbox {
     std::atomic<int> handles{0};
 
   private:
+    void ring() noexcept;
+
     const int event_fd_;
     const std::uint32_t process_;      // that made it
     std::atomic<bool> filled_{false};  // cheap test before the lock
-    std::mutex mutex_;
+    std::atomic<remote_waiter*> wakes_{nullptr};
+    thread_lock mutex_;
     std::vector<std::function<void()>> posted_;
     bool closed_ = false;
 };

@@ -47,6 +47,7 @@ std::int64_t scheduler::now() const noexcept {
 // --- switching -------------------------------------------------------------------------------
 
 bool scheduler::may_skip_poll() noexcept {
+    if (mailbox_->has_wakes()) run_wakes();
     if (hook_ != nullptr) [[unlikely]]
         return consult_hook();
     since_poll_ += refill_;
@@ -176,6 +177,7 @@ void scheduler::run_posted() noexcept {
             surface("a posted function", std::current_exception());
         }
     }
+    run_wakes();
 }
 
 // --- the life of a fiber ---------------------------------------------------------------------

@@ -70,6 +70,14 @@ class scheduler {
 
     // Makes room for one more fiber. Throws std::bad_alloc.
     void reserve();
+
+    // Makes ready whom other threads and signal handlers have woken. Never suspends.
+    void run_wakes() noexcept { mailbox_->run_wakes(); }
+    // At the next switch. Callable in a signal handler of this thread.
+    void look_at_mailbox_soon() noexcept {
+        since_poll_ -= budget_;
+        budget_ = 0;
+    }
     void start(fiber_core&, std::int64_t start_ns) noexcept;
     void kill(fiber_core&, std::exception_ptr) noexcept;
     void timer_expired(fiber_core&) noexcept;
@@ -127,8 +135,9 @@ class scheduler {
     // Thrown in the main fiber whatever it waits for: a system_exit, a deadlock.
     struct main_request final : detail::interrupt {
         [[noreturn]] void raise() override;
-        [[nodiscard]] int error_number() const noexcept override { return ECANCELED; }
+        [[nodiscard]] int error_number() const noexcept override { return number; }
         std::exception_ptr error;
+        int number = ECANCELED;
     };
 
     scheduler();
@@ -154,7 +163,7 @@ class scheduler {
     bool something_awaited() noexcept;
     [[nodiscard]] bool waits_for_outside() const noexcept;
     void declare_deadlock() noexcept;
-    void throw_in_main(std::exception_ptr) noexcept;
+    void throw_in_main(std::exception_ptr, int error_number = ECANCELED) noexcept;
     // Of the running fiber: a throw during unwinding would terminate.
     [[nodiscard]] bool is_shielded(const fiber_core& f) const noexcept {
         return f.shields != 0 || globals_.exceptions->uncaught != 0;

@@ -12,6 +12,7 @@
 #include "locals.hpp"
 #include "overflow_handler.hpp"
 #include "ramie/detail/descriptors.hpp"
+#include "ramie/detail/remote_waiter.hpp"
 #include "ramie/fiber.hpp"
 #include "scheduler.hpp"
 
@@ -113,6 +114,7 @@ void scheduler::keep_heartbeat() noexcept {
 
 scheduler::~scheduler() {
     drop_locals(*main_);
+    if (const auto tell = at_scheduler_end.load()) tell(this);
     mailbox_->close();
     asio_.reset();
     // Fibers that are left are never resumed: their frames, and what the frames link to, stay.

@@ -37,7 +37,7 @@ class thread_pool::state : public std::enable_shared_from_this<state> {
             return false;
         }
         jobs_.push_back(job);
-        if (jobs_.size() > idle_ && threads_.size() < max_) start_thread();
+        if (jobs_.size() > idle_ && threads_.size() < max_) start_thread_or_drop();
         news_.notify_one();
         return true;
     }
@@ -76,6 +76,17 @@ class thread_pool::state : public std::enable_shared_from_this<state> {
     }
 
   private:
+    // Work that was refused must not be done later; as long as there is a thread, it waits.
+    void start_thread_or_drop() {
+        try {
+            start_thread();
+        } catch (...) {
+            if (!threads_.empty()) return;
+            jobs_.pop_back();
+            throw;
+        }
+    }
+
     void start_thread() {
         threads_.emplace_back([self = shared_from_this()] { self->work(); });
     }

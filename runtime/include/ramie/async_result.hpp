@@ -15,6 +15,7 @@
 #include <utility>
 
 #include "ramie/deadline.hpp"
+#include "ramie/detail/thread_lock.hpp"
 #include "ramie/detail/wait_queue.hpp"
 
 namespace ramie {
@@ -33,7 +34,7 @@ class async_state : public std::enable_shared_from_this<async_state> {
     void wake_waiters();
     [[nodiscard]] bool ready() const noexcept;
 
-    mutable std::mutex mutex;  // held for a few instructions, never across a suspension
+    mutable thread_lock mutex;  // held for a few instructions, never across a suspension
     bool done = false;
     std::exception_ptr error;
 

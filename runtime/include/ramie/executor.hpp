@@ -95,7 +95,7 @@ class executor {
   private:
     void keep(std::shared_ptr<detail::future_state>);
 
-    std::mutex mutex_;  // held for a few instructions, never across a suspension
+    detail::thread_lock mutex_;  // held for a few instructions, never across a suspension
     std::vector<std::shared_ptr<detail::future_state>> unfinished_;
     bool shut_ = false;
 };

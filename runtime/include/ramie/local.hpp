@@ -14,6 +14,7 @@
 #include <unordered_map>
 #include <utility>
 
+#include "ramie/detail/thread_lock.hpp"
 #include "ramie/detail/wait_queue.hpp"
 
 namespace ramie {
@@ -85,7 +86,7 @@ class local {
         }
 
       private:
-        std::mutex mutex_;  // held for a few instructions, never across a suspension
+        detail::thread_lock mutex_;  // held for a few instructions, never across a suspension
         values values_;
     };
 

@@ -41,7 +41,7 @@ class future_state {
     enum class stage : std::uint8_t { pending, running, done, cancelled };
     void end(stage, std::exception_ptr);
 
-    mutable std::mutex mutex_;  // held for a few instructions, never across a suspension
+    mutable thread_lock mutex_;  // held for a few instructions, never across a suspension
     stage stage_ = stage::pending;
     std::exception_ptr error_;
     std::vector<std::function<void()>> callbacks_;
@@ -77,7 +77,7 @@ class completion {
     void wait(deadline until) { enough_.wait(until); }
 
   private:
-    std::mutex mutex_;
+    thread_lock mutex_;
     std::size_t missing_;
     async_result<> enough_;
 };

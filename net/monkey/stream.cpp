@@ -1,0 +1,134 @@
+#include "stream.hpp"
+
+#include <poll.h>
+#include <pthread.h>
+
+#include <new>
+#include <optional>
+#include <string>
+
+#include "descriptor_kind.hpp"
+#include "parking.hpp"
+#include "ramie/detail/transfer.hpp"
+
+namespace ramie::monkey::detail {
+
+namespace {
+
+// Of FILE::_flags; only the error and end indicators are in libc's public headers.
+constexpr int end_seen = 0x10;
+constexpr int error_seen = 0x20;
+constexpr int in_backup = 0x100;
+
+constexpr wait_kind a_stream{"a FILE that another fiber uses", outside::kernel};
+
+// Of this thread, the last begun first.
+constinit thread_local stream_turn* turns = nullptr;
+
+}  // namespace
+
+// In a forked child the other fibers are gone, and libc has set its own locks free.
+void prepare_streams() noexcept {
+    static std::atomic<bool> prepared{false};
+    if (!prepared.exchange(true)) pthread_atfork(nullptr, nullptr, [] { turns = nullptr; });
+}
+
+bool may_wait(FILE* stream) noexcept {
+    if (fwide(stream, 0) > 0) return false;
+    const int saved = errno;
+    const int fd = fileno(stream);
+    errno = saved;
+    descriptor_facts* const facts = fd < 0 ? nullptr : facts_of(fd);
+    if (facts == nullptr) return false;
+    const descriptor_kind kind = kind_of(fd, *facts);
+    return (is_socket(kind) || kind == descriptor_kind::pipe) && !wants_nonblocking(fd, *facts);
+}
+
+const fiber_core* stream_turn::user_of(const FILE* stream) noexcept {
+    for (const stream_turn* each = turns; each != nullptr; each = each->next_)
+        if (each->stream_ == stream) return each->user_;
+    return nullptr;
+}
+
+bool is_in_use(const FILE* stream) noexcept { return stream_turn::user_of(stream) != nullptr; }
+
+stream_turn::stream_turn(FILE* stream) noexcept : stream_(stream), user_(current_fiber) {
+    if (user_of(stream) != user_) {
+        std::optional<parked> place;
+        if (is_in_use(stream) || count_parked(stream) != 0) {
+            place.emplace(stream);
+            while (!place->is_first() || is_in_use(stream))
+                place->park(a_stream, stream, deadline::never(), /*shielded=*/true);
+        }
+        // A thread that has it gives it back where nobody is told.
+        constexpr std::int64_t millisecond = 1'000'000;
+        while (real::ftrylockfile(stream) != 0) {
+            const deadline soon = deadline::at(now_ns() + millisecond);
+            if (!place) place.emplace(stream);
+            place->park(a_stream, stream, soon, /*shielded=*/true);
+        }
+    } else {
+        real::ftrylockfile(stream);  // once more
+    }
+    next_ = turns;
+    turns = this;
+}
+
+stream_turn::~stream_turn() {
+    stream_turn** place = &turns;
+    while (*place != nullptr && *place != this) place = &(*place)->next_;
+    if (*place != nullptr) *place = next_;
+    real::funlockfile(stream_);
+    if (!is_in_use(stream_)) wake_first(stream_);
+}
+
+bool stream_turn::hold(FILE* stream) noexcept {
+    auto* const turn = new (std::nothrow) stream_turn(stream);
+    if (turn == nullptr) return false;
+    turn->has_no_scope_ = true;
+    return true;
+}
+
+bool stream_turn::give_back(FILE* stream) noexcept {
+    for (stream_turn* each = turns; each != nullptr; each = each->next_) {
+        if (each->stream_ != stream || each->user_ != current_fiber || !each->has_no_scope_)
+            continue;
+        delete each;
+        return true;
+    }
+    return false;
+}
+
+std::size_t buffered(const FILE* stream) noexcept {
+    return static_cast<std::size_t>(stream->_IO_read_end - stream->_IO_read_ptr);
+}
+
+bool wait_until_readable(FILE* stream) noexcept {
+    const bool has_more_behind =
+        (stream->_flags & in_backup) != 0 && stream->_IO_save_end > stream->_IO_save_base;
+    if (buffered(stream) != 0 || has_more_behind || (stream->_flags & end_seen) != 0) return true;
+    const int fd = fileno(stream);
+    descriptor* const d = descriptor_of(fd);
+    if (d == nullptr) return true;
+    const std::uint32_t generation = d->generation;
+    const deadline until = timeout_of(fd, direction::read, *d->facts);
+    for (;;) {
+        const int saved = errno;
+        pollfd question{fd, POLLIN, 0};
+        const bool ready = real::poll(&question, 1, 0) != 0;
+        errno = saved;
+        if (ready) return true;
+        d->clear(direction::read);
+        const wake reason = judge(
+            wait_descriptor(*d, fd, direction::read, until, waits_as::watcher), *d, generation);
+        if (reason == wake::granted) continue;
+        stream->_flags |= error_seen;
+        return false;
+    }
+}
+
+int next_byte(FILE* stream) noexcept {
+    return wait_until_readable(stream) ? real::getc_unlocked(stream) : EOF;
+}
+
+}  // namespace ramie::monkey::detail
