@@ -18,7 +18,7 @@ timeout::alarm::alarm(timeout& t) noexcept : timer_node(&timeout::expire), owner
 
 timeout::timeout(deadline until, std::exception_ptr error)
     : alarm_(*this), fiber_(calling_fiber()), error_(std::move(error)) {
-    restart(until);
+    if (!until.is_never()) fiber_.owner->timers().set(alarm_, until.nanoseconds());
 }
 
 timeout::~timeout() { cancel(); }
