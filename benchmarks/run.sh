@@ -38,6 +38,13 @@ echo "== single operations =="
 show micro.txt "$programs/micro_benchmarks" --benchmark_min_time=0.1 \
     --benchmark_out="$results/micro.json" --benchmark_out_format=json
 
+echo "== the same in Go =="
+if command -v go >/dev/null; then
+    show micro_go.txt go run "$net/../micro/go/operations.go"
+else
+    echo "go is not installed: left out"
+fi
+
 echo "== a million parked fibers =="
 show parked_fibers.txt "$programs/parked_fibers"
 
@@ -48,4 +55,4 @@ show net_counts.md "$net/count.py" --connections 100 \
 echo "== echo servers side by side =="
 show net.md "$net/compare.py" --servers "$servers" --json "$results/net.json" "$@"
 
-echo "== all of this is in $results: micro.txt micro.json parked_fibers.txt net_counts.md net.md net.json =="
+echo "== all of this is in $results: micro.txt micro.json micro_go.txt parked_fibers.txt net_counts.md net.md net.json =="

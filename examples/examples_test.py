@@ -5,7 +5,9 @@
 A class for each example, named like it; ctest runs them one by one.
 """
 
+import collections
 import contextlib
+import http.server
 import json
 import os
 import pathlib
@@ -278,6 +280,138 @@ class sleepers(unittest.TestCase):
 
     def test_a_hundred_thousand_end_together(self):
         self.expect_together(100_000)
+
+
+class producers(unittest.TestCase):
+    def test_lose_and_double_nothing(self):
+        status, output, errors = run("producers")
+        self.assertEqual((status, errors), (0, ""))
+        self.assertEqual(output.count("the sum is 1498500, expected 1498500"), 2)
+
+
+class locks(unittest.TestCase):
+    def test_do_what_each_is_for_and_explain_a_deadlock(self):
+        status, output, errors = run("locks")
+        self.assertEqual((status, errors), (0, ""))
+        for line in ("mutex: 100 deposits make 100", "of 20 never more than 5 at a time",
+                     "event: attempt 1 to connect, not yet", "event: connected", "timer: 3 ticks",
+                     "scoped_lock: both have eaten"):
+            self.assertIn(line, output)
+        self.assertRegex(output, '"alice": parked, waits for a mutex held by fiber \\d+ "bob"')
+        self.assertRegex(output, '"bob": parked, waits for a mutex held by fiber \\d+ "alice"')
+
+
+class queues(unittest.TestCase):
+    def test_keep_their_order_and_tell_full_from_empty(self):
+        status, output, errors = run("queues")
+        self.assertEqual((status, errors), (0, ""))
+        self.assertEqual(output.splitlines(), [
+            "first in, first out: pear fig apple date",
+            "last in, first out: date apple fig pear",
+            "by priority: put out the fire; eat; sweep; dust;",
+            "put: done",
+            "put without waiting: full",
+            "put with a deadline: full",
+            "get: 1",
+            "get without waiting: empty",
+            "get with a deadline: queue::get: Connection timed out",
+            "put after shutdown: ramie: queue: Cannot send after transport endpoint shutdown",
+            "one by one: 0 1 2"])
+
+
+class executors(unittest.TestCase):
+    def test_do_it_on_threads(self):
+        status, output, errors = run("executors")
+        self.assertEqual((status, errors), (0, ""))
+        self.assertEqual(output.splitlines(), [
+            "submit: 49",
+            "callback: 49",
+            "map: 25 1 16 4",
+            "a task that throws: 13 brings bad luck",
+            "as_completed: the sum is 14",
+            "wait: the failure is there",
+            "shutdown: what had not begun was cancelled",
+            "submit after shutdown: ramie: submit() to an executor that was shut down"])
+
+
+class pages(http.server.ThreadingHTTPServer):
+    """A page for each path, but for those that are made to fail."""
+
+    request_queue_size = 1000
+    daemon_threads = True
+
+    def __init__(self):
+        self.seen = collections.Counter()
+        self.over = threading.Event()
+        super().__init__(("127.0.0.1", 0), page_handler)
+
+    def __enter__(self):
+        threading.Thread(target=self.serve_forever, daemon=True).start()
+        return self
+
+    def __exit__(self, *_):
+        self.over.set()
+        self.shutdown()
+        self.server_close()
+
+    def handle_error(self, *_):
+        pass
+
+    def urls(self, paths):
+        return "".join(f"http://127.0.0.1:{self.server_port}/{path}\n" for path in paths)
+
+
+class page_handler(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.server.seen[self.path] += 1
+        if self.path == "/hangs":
+            self.server.over.wait()
+        elif self.path == "/breaks":
+            self.connection.shutdown(socket.SHUT_RDWR)
+        elif self.path == "/missing":
+            self.send_error(404)
+        elif self.path.startswith("/ill") and self.server.seen[self.path] == 1:
+            self.send_error(503)
+        else:
+            body = self.path.encode() * 100
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+    def log_message(self, *_):
+        pass
+
+
+class crawler(unittest.TestCase):
+    def crawl(self, urls, *arguments):
+        with start("crawler", *arguments, stdin=subprocess.PIPE) as process:
+            output, errors = process.communicate(urls)
+        return process.returncode, output, errors
+
+    def test_fetches_a_thousand_pages_and_names_those_that_fail(self):
+        bad = ["hangs", "breaks", "missing"]
+        paths = [*(f"page/{n}" for n in range(992)), *bad, *(f"ill/{n}" for n in range(5))]
+        with pages() as server:
+            status, output, errors = self.crawl(server.urls(paths), "--pool", 100,
+                                                "--timeout", 2, "--retries", 2)
+        self.assertEqual(status, 1)
+        self.assertTrue(errors.endswith(f"[{'#' * 50}] 1000/1000\n"), errors[-100:])
+        summary, *failed = output.splitlines()
+        self.assertRegex(summary, r"^997 of 1000 pages, \d+ bytes in [\d.]+ s; \d+ attempts")
+        self.assertEqual(sorted(re.sub("^.*/", "", line) for line in failed),
+                         ["breaks: end of stream", "hangs: timed out", "missing: 404 Not Found"])
+        self.assertGreaterEqual(server.seen["/ill/1"], 2)
+        self.assertGreaterEqual(server.seen["/hangs"], 2)
+
+    def test_says_that_nobody_listens(self):
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            port = listener.getsockname()[1]
+        url = f"http://127.0.0.1:{port}/"
+        status, output, _ = self.crawl(f"{url}\nftp://nothing\n", "--retries", 1)
+        self.assertEqual(status, 1)
+        self.assertEqual(sorted(output.splitlines()[1:]),
+                         ["ftp://nothing: not http", f"{url}: Connection refused"])
 
 
 class demo(unittest.TestCase):

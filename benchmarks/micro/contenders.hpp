@@ -7,14 +7,18 @@
 //     }
 #pragma once
 
+#include <boost/fiber/buffered_channel.hpp>
 #include <boost/fiber/condition_variable.hpp>
 #include <boost/fiber/fiber.hpp>
 #include <boost/fiber/mutex.hpp>
 #include <boost/fiber/operations.hpp>
+#include <boost/fiber/unbuffered_channel.hpp>
 #include <condition_variable>
 #include <mutex>
 #include <ramie/event.hpp>
 #include <ramie/fiber.hpp>
+#include <ramie/lock.hpp>
+#include <ramie/queue.hpp>
 #include <thread>
 #include <utility>
 
@@ -41,6 +45,38 @@ class condition_flag {
     bool is_set_ = false;
 };
 
+// A count of permits, made of the same.
+template <class Mutex, class Condition>
+class condition_semaphore {
+  public:
+    void release() {
+        {
+            const std::lock_guard lock(mutex_);
+            ++permits_;
+        }
+        condition_.notify_one();
+    }
+    void acquire() {
+        std::unique_lock lock(mutex_);
+        condition_.wait(lock, [this] { return permits_ != 0; });
+        --permits_;
+    }
+
+  private:
+    Mutex mutex_;
+    Condition condition_;
+    int permits_ = 0;
+};
+
+// A channel of Boost.Fiber under the names of ours. A buffered one wants a power of two.
+template <class T, class Channel>
+class boost_channel : private Channel {
+  public:
+    using Channel::Channel;
+    void put(T item) { this->push(std::move(item)); }
+    T get() { return this->value_pop(); }
+};
+
 struct ramie_fibers {
     template <class F>
     static auto spawn(F f) {
@@ -59,6 +95,14 @@ struct ramie_fibers {
       private:
         ramie::event event_;
     };
+    using mutex = ramie::mutex;
+    struct semaphore : ramie::semaphore {
+        semaphore() : ramie::semaphore(0) {}
+    };
+    template <class T>
+    using queue = ramie::queue<T>;
+    template <class T>
+    using channel = ramie::channel<T>;
 };
 
 struct boost_fibers {
@@ -67,7 +111,13 @@ struct boost_fibers {
         return boost::fibers::fiber(std::move(f));
     }
     static void yield() { boost::this_fiber::yield(); }
-    using flag = condition_flag<boost::fibers::mutex, boost::fibers::condition_variable>;
+    using mutex = boost::fibers::mutex;
+    using flag = condition_flag<mutex, boost::fibers::condition_variable>;
+    using semaphore = condition_semaphore<mutex, boost::fibers::condition_variable>;
+    template <class T>
+    using queue = boost_channel<T, boost::fibers::buffered_channel<T>>;
+    template <class T>
+    using channel = boost_channel<T, boost::fibers::unbuffered_channel<T>>;
 };
 
 struct threads {
@@ -75,5 +125,7 @@ struct threads {
     static auto spawn(F f) {
         return std::thread(std::move(f));
     }
-    using flag = condition_flag<std::mutex, std::condition_variable>;
+    using mutex = std::mutex;
+    using flag = condition_flag<mutex, std::condition_variable>;
+    using semaphore = condition_semaphore<mutex, std::condition_variable>;
 };

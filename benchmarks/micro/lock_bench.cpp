@@ -1,49 +1,47 @@
-// What locking and unlocking a free pthread mutex costs when locks are patched, off fibers and on
-// one, beside the plain calls.
+// What locks cost: when nobody else wants them, and when each is handed from one to the other.
 #include <benchmark/benchmark.h>
-#include <dlfcn.h>
-#include <pthread.h>
 
-#include <ramie/fiber.hpp>
-#include <ramie/monkey.hpp>
-#include <thread>
+#include "contenders.hpp"
 
 namespace {
 
-using call = int(pthread_mutex_t*);
-
-template <class Lock, class Unlock>
-void lock_and_unlock(benchmark::State& state, Lock lock, Unlock unlock) {
-    pthread_mutex_t m = PTHREAD_MUTEX_INITIALIZER;
+template <class Contender>
+void lock_unlock(benchmark::State& state) {
+    typename Contender::mutex m;
     for (auto _ : state) {
-        benchmark::DoNotOptimize(lock(&m));
-        benchmark::DoNotOptimize(unlock(&m));
+        m.lock();
+        benchmark::DoNotOptimize(m);
+        m.unlock();
     }
 }
 
-void mutex_plain(benchmark::State& state) {
-    auto* const lock = reinterpret_cast<call*>(dlsym(RTLD_NEXT, "pthread_mutex_lock"));
-    auto* const unlock = reinterpret_cast<call*>(dlsym(RTLD_NEXT, "pthread_mutex_unlock"));
-    // libc is faster while a process has one thread.
-    std::thread([&] { lock_and_unlock(state, lock, unlock); }).join();
+// Two that wait for each other, there and back again: two switches.
+template <class Contender>
+void semaphore_hand_over(benchmark::State& state) {
+    typename Contender::semaphore there;
+    typename Contender::semaphore back;
+    bool stop = false;
+    auto other = Contender::spawn([&] {
+        for (;;) {
+            there.acquire();
+            if (stop) return;
+            back.release();
+        }
+    });
+    while (state.KeepRunningBatch(2)) {
+        there.release();
+        back.acquire();
+    }
+    stop = true;
+    there.release();
+    other.join();
 }
 
-void mutex_patched_off_fibers(benchmark::State& state) {
-    ramie::monkey::patch_all();
-    std::thread([&] { lock_and_unlock(state, &pthread_mutex_lock, &pthread_mutex_unlock); }).join();
-}
-
-void mutex_patched_on_fiber(benchmark::State& state) {
-    ramie::monkey::patch_all();
-    std::thread([&] {
-        ramie::spawn([&] {
-            lock_and_unlock(state, &pthread_mutex_lock, &pthread_mutex_unlock);
-        }).join();
-    }).join();
-}
-
-BENCHMARK(mutex_plain);
-BENCHMARK(mutex_patched_off_fibers);
-BENCHMARK(mutex_patched_on_fiber);
+BENCHMARK(lock_unlock<ramie_fibers>);
+BENCHMARK(lock_unlock<boost_fibers>);
+BENCHMARK(lock_unlock<threads>);
+BENCHMARK(semaphore_hand_over<ramie_fibers>);
+BENCHMARK(semaphore_hand_over<boost_fibers>);
+BENCHMARK(semaphore_hand_over<threads>)->UseRealTime();
 
 }  // namespace

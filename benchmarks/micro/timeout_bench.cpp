@@ -1,5 +1,6 @@
 // What time limits and sleeps cost a fiber.
 #include <benchmark/benchmark.h>
+#include <time.h>
 
 #include <chrono>
 #include <cstdint>
@@ -16,6 +17,15 @@ void timeout_around_nothing(benchmark::State& state) {
     for (auto _ : state) {
         ramie::timeout limit{5s};
         benchmark::DoNotOptimize(limit);
+    }
+}
+
+// What the kernel's clock alone takes.
+void look_at_the_clock(benchmark::State& state) {
+    timespec now;
+    for (auto _ : state) {
+        clock_gettime(CLOCK_MONOTONIC, &now);
+        benchmark::DoNotOptimize(now);
     }
 }
 
@@ -49,6 +59,7 @@ void sleep_one_microsecond(benchmark::State& state) {
     ramie::join_all(sleepers);
 }
 
+BENCHMARK(look_at_the_clock);
 BENCHMARK(timeout_around_nothing);
 BENCHMARK(timeout_with_known_deadline);
 BENCHMARK(sleep_one_microsecond)->Arg(0)->Arg(1'000)->Arg(10'000);

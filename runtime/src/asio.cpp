@@ -33,10 +33,8 @@ bool asio_wait::wait(boost::asio::cancellation_signal& cancel) {
 
 // Waits on, whatever else interrupts it.
 void asio_wait::wait_out() {
-    fiber_core& self = *current_fiber;
-    ++self.shields;
+    const shielded_scope guard(*current_fiber);
     while (!done) waiting.wait(a_cancelled_operation, this, {});
-    --self.shields;
 }
 
 void asio_wait::finish() noexcept {

@@ -16,10 +16,6 @@ condition_variable::place::~place() {
     if (self.is_linked()) self.unlink();
 }
 
-condition_variable::shield::shield() noexcept { ++detail::current_fiber->shields; }
-
-condition_variable::shield::~shield() { --detail::current_fiber->shields; }
-
 bool condition_variable::wait_here(detail::waiter& self, deadline until) {
     // Giving the lock back may have notified.
     if (!self.is_linked()) return true;

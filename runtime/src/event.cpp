@@ -5,7 +5,6 @@
 namespace ramie {
 
 using detail::scheduler;
-using detail::wake;
 
 namespace {
 
@@ -25,17 +24,9 @@ bool event::wait(deadline until) {
         if (mine != nullptr && !mine->in_hub() && !mine->ready().passed(last_set_)) mine->yield();
         return true;
     }
-    scheduler& mine = scheduler::get();
-    detail::require_fiber(mine, an_event.what);
-    detail::waiter self(*detail::current_fiber);
-    waiters_.enqueue(self);
+    detail::waiter self(detail::waiting_fiber(an_event.what));
     // Whom set() has taken out of the queue was woken by it, also when an interrupt came before.
-    while (self.is_linked()) {
-        const wake reason = mine.park(an_event, this, until);
-        if (reason == wake::interrupted) detail::raise_interrupt();
-        if (reason == wake::timed_out) return false;
-    }
-    return true;
+    return detail::wait_for_turn(waiters_, self, an_event, this, until, [] { return true; });
 }
 
 }  // namespace ramie

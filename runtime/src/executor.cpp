@@ -1,10 +1,25 @@
 #include "ramie/executor.hpp"
 
+#include <deque>
 #include <stdexcept>
+
+#include "diagnostics.hpp"
 
 namespace ramie {
 
 namespace detail {
+
+namespace {
+
+void call(const std::function<void()>& done_callback) {
+    try {
+        done_callback();
+    } catch (...) {
+        report_unhandled("a callback of a future", std::current_exception());
+    }
+}
+
+}  // namespace
 
 bool future_state::begin() {
     const std::lock_guard guard(mutex_);
@@ -14,7 +29,7 @@ bool future_state::begin() {
 }
 
 void future_state::end(stage how, std::exception_ptr error) {
-    std::vector<std::function<void()>> callbacks;
+    std::vector<callback> callbacks;
     {
         const std::lock_guard guard(mutex_);
         if (stage_ == stage::done || stage_ == stage::cancelled) return;
@@ -22,7 +37,7 @@ void future_state::end(stage how, std::exception_ptr error) {
         error_ = std::move(error);
         callbacks.swap(callbacks_);
     }
-    for (auto& each : callbacks) each();
+    for (auto& each : callbacks) call(each.f);
 }
 
 bool future_state::cancel() {
@@ -33,21 +48,27 @@ bool future_state::cancel() {
 
 void future_state::finish(std::exception_ptr error) { end(stage::done, std::move(error)); }
 
-void future_state::when_done(std::function<void()> f) {
+future_state::callback_id future_state::when_done(std::function<void()> f) {
     {
         const std::lock_guard guard(mutex_);
         if (stage_ == stage::pending || stage_ == stage::running) {
-            callbacks_.push_back(std::move(f));
-            return;
+            callbacks_.push_back({next_id_, std::move(f)});
+            return next_id_++;
         }
     }
-    f();
+    call(f);
+    return 0;
+}
+
+void future_state::forget(callback_id id) noexcept {
+    const std::lock_guard guard(mutex_);
+    std::erase_if(callbacks_, [id](const callback& each) { return each.id == id; });
 }
 
 bool future_state::wait(deadline until) {
     if (done()) return true;
     async_result<> told;
-    when_done([told]() mutable { told.set(); });
+    const done_watch watch(shared_from_this(), [told]() mutable { told.set(); });
     return told.wait(until);
 }
 
@@ -71,14 +92,68 @@ std::exception_ptr future_state::error() const {
     return error_;
 }
 
-void completion::one_done(bool suffices) {
-    {
-        const std::lock_guard guard(mutex_);
-        if (missing_ == 0) return;
-        missing_ = suffices ? 0 : missing_ - 1;
-        if (missing_ != 0) return;
+std::size_t future_state::callbacks() const {
+    const std::lock_guard guard(mutex_);
+    return callbacks_.size();
+}
+
+bool future_state::failed() const {
+    const std::lock_guard guard(mutex_);
+    return stage_ == stage::done && error_ != nullptr;
+}
+
+// --- several -----------------------------------------------------------------------------------
+
+struct completions::order {
+    std::mutex mutex;  // held for a few instructions, never across a suspension
+    std::deque<std::size_t> done;
+    std::optional<async_result<>> awaited;
+
+    void add(std::size_t number) {
+        std::optional<async_result<>> told;
+        {
+            const std::lock_guard guard(mutex);
+            done.push_back(number);
+            told.swap(awaited);
+        }
+        if (told) told->set();
     }
-    enough_.set();
+    // Nothing: `news` is set when there is one.
+    std::optional<std::size_t> take_or_tell(const async_result<>& news) {
+        const std::lock_guard guard(mutex);
+        if (done.empty()) {
+            awaited = news;
+            return std::nullopt;
+        }
+        const std::size_t first = done.front();
+        done.pop_front();
+        return first;
+    }
+};
+
+completions::completions(const std::vector<std::shared_ptr<future_state>>& all)
+    : order_(std::make_shared<order>()) {
+    watches_.reserve(all.size());
+    for (std::size_t i = 0; i != all.size(); ++i)
+        watches_.emplace_back(all[i], [to = order_, i] { to->add(i); });
+}
+
+std::optional<std::size_t> completions::next(deadline until) {
+    for (;;) {
+        async_result<> news;
+        if (const auto first = order_->take_or_tell(news)) return first;
+        if (!news.wait(until)) return std::nullopt;
+    }
+}
+
+void wait_for(const std::vector<std::shared_ptr<future_state>>& all, wait_until enough,
+              deadline until) {
+    completions done(all);
+    for (std::size_t left = all.size(); left != 0; --left) {
+        const auto one = done.next(until);
+        if (!one || enough == wait_until::first_completed) return;
+        if (enough == wait_until::first_exception && all[*one]->failed()) return;
+    }
 }
 
 }  // namespace detail

@@ -1,6 +1,8 @@
 #include "ramie/pool.hpp"
 
 #include <algorithm>
+#include <cerrno>
+#include <system_error>
 
 #include "scheduler.hpp"
 
@@ -16,14 +18,26 @@ namespace detail {
 
 void crew::leave(place p) noexcept {
     members.erase(p);
+    if (members.size() == 1) last_one_.wake_all();
     if (members.empty()) joiners_.wake_all();
 }
 
 bool crew::join(deadline until) {
     if (members.empty()) return true;
     waiter self(waiting_fiber(empty_group.what));
+    if (has(self.fiber))
+        throw std::system_error(EDEADLK, std::generic_category(),
+                                "ramie: a member joins its own group");
     return wait_for_turn(joiners_, self, empty_group, this, until,
                          [this] { return members.empty(); });
+}
+
+bool crew::join_others(deadline until) {
+    if (!has(current_fiber)) return join(until);
+    const auto alone = [this] { return members.size() == 1; };
+    if (alone()) return true;
+    waiter self(waiting_fiber(empty_group.what));
+    return wait_for_turn(last_one_, self, empty_group, this, until, alone);
 }
 
 void crew::begin_kill() {
@@ -49,7 +63,7 @@ bool group::kill(deadline until) const {
         killing& operator=(const killing&) = delete;
         detail::crew& all;
     } const while_it_lasts(*keep);
-    return keep->join(until);
+    return keep->join_others(until);
 }
 
 bool group::wait_available(deadline until) const {
@@ -68,9 +82,8 @@ task_group::~task_group() {
     if (is_linked()) unlink();
     joining_ = true;
     cancel();
-    ++owner_.shields;
+    const detail::shielded_scope guard(owner_);
     crew_->join({});
-    --owner_.shields;
 }
 
 void task_group::cancel() {

@@ -35,7 +35,10 @@ std::optional<std::size_t> try_any(cases all) {
 
 struct enlistment {
     explicit enlistment(cases c) : all(c) {
-        for (select_case* each : all) each->enlist();
+        for (select_case* each : all) {
+            each->won = false;
+            each->enlist();
+        }
     }
     ~enlistment() {
         for (select_case* each : all) each->withdraw();
@@ -62,10 +65,10 @@ std::optional<std::size_t> happen(cases all, deadline until) {
     for (;;) {
         if (const auto ready = try_any(all)) return ready;
         const wake reason = wait_for_any(all, until);
-        if (const auto won = winner_of(all)) return won;
-        if (reason == wake::timed_out) return std::nullopt;
         if (reason == wake::closed)
             throw wait_target_destroyed("ramie: select() waited for what was destroyed meanwhile");
+        if (const auto won = winner_of(all)) return won;
+        if (reason == wake::timed_out) return std::nullopt;
         raise_interrupt();
     }
 }

@@ -20,7 +20,8 @@ bool semaphore::acquire_slowly(deadline until) {
 }
 
 void semaphore::hand_over(std::size_t count) noexcept {
-    while (count != 0 && waiters_.wake_one()) --count;
+    const auto wake = [](detail::fiber_core& f) { return grant(f, detail::wake::granted); };
+    while (count != 0 && waiters_.wake_first(wake)) --count;
     permits_ += count;
 }
 

@@ -13,8 +13,6 @@ namespace ramie {
 
 namespace {
 
-constexpr std::chrono::seconds patience{5};  // of an idle thread that is not needed
-
 std::size_t default_size() {
     const char* text = std::getenv("RAMIE_THREADS");
     const std::size_t asked = text == nullptr ? 0 : std::strtoull(text, nullptr, 10);
@@ -25,37 +23,42 @@ std::size_t default_size() {
 
 class thread_pool::state : public std::enable_shared_from_this<state> {
   public:
-    state(std::size_t min, std::size_t max, std::size_t bound)
-        : min_(min), max_(max), bound_(bound) {}
+    state(std::size_t min, std::size_t max, std::size_t bound, std::chrono::nanoseconds patience)
+        : min_(min), max_(max), bound_(bound), patience_(patience) {}
 
-    // False, and what to wait for, when there is no room.
-    using place = std::shared_ptr<async_result<>>;
-    bool add(const std::shared_ptr<detail::thread_job>& job, const place& room) {
+    // False when there is no room yet: `in` is set when the work is taken in, or dropped.
+    using job_pointer = std::shared_ptr<detail::thread_job>;
+    bool add(const job_pointer& job, const async_result<>& in) {
         const std::lock_guard guard(mutex_);
-        if (jobs_.size() >= bound_) {
-            room_wanted_.push_back(room);
+        if (jobs_.size() >= bound_ || !outside_.empty()) {
+            outside_.push_back({job, in});
             return false;
         }
-        jobs_.push_back(job);
-        if (jobs_.size() > idle_ && threads_.size() < max_) start_thread_or_drop();
-        news_.notify_one();
+        queue(job);
         return true;
     }
 
-    // Room that was offered to one that was killed is the next one's.
-    void give_up(const place& room) {
-        const std::lock_guard guard(mutex_);
-        if (std::erase(room_wanted_, room) == 0) offer_room();
+    void take_back(const job_pointer& job) {
+        {
+            const std::lock_guard guard(mutex_);
+            std::erase_if(outside_, [&](const applicant& each) { return each.job == job; });
+        }
+        job->revoke();
     }
 
     void stop() {
         std::vector<std::thread> all;
-        std::deque<std::shared_ptr<detail::thread_job>> dropped;
+        std::deque<job_pointer> dropped;
         {
             const std::lock_guard guard(mutex_);
             stopping_ = true;
             all.swap(threads_);
             dropped.swap(jobs_);
+            for (applicant& each : outside_) {
+                dropped.push_back(each.job);
+                each.in.set();
+            }
+            outside_.clear();
             news_.notify_all();
         }
         for (const auto& each : dropped) each->revoke();
@@ -76,19 +79,26 @@ class thread_pool::state : public std::enable_shared_from_this<state> {
     }
 
   private:
+    struct applicant {
+        job_pointer job;
+        async_result<> in;
+    };
+
+    void queue(job_pointer job) {
+        jobs_.push_back(std::move(job));
+        if (jobs_.size() > idle_ && threads_.size() < max_) start_thread_or_drop();
+        news_.notify_one();
+    }
+
     // Work that was refused must not be done later; as long as there is a thread, it waits.
     void start_thread_or_drop() {
         try {
-            start_thread();
+            threads_.emplace_back([self = shared_from_this()] { self->work(); });
         } catch (...) {
             if (!threads_.empty()) return;
             jobs_.pop_back();
             throw;
         }
-    }
-
-    void start_thread() {
-        threads_.emplace_back([self = shared_from_this()] { self->work(); });
     }
 
     void work() {
@@ -101,27 +111,27 @@ class thread_pool::state : public std::enable_shared_from_this<state> {
     }
 
     // Null: the thread is to end.
-    std::shared_ptr<detail::thread_job> next() {
+    job_pointer next() {
         std::unique_lock lock(mutex_);
         while (jobs_.empty()) {
             if (stopping_) return nullptr;
             ++idle_;
-            const auto news = news_.wait_for(lock, patience);
+            const auto news = news_.wait_for(lock, patience_);
             --idle_;
             if (news == std::cv_status::timeout && jobs_.empty() && retire()) return nullptr;
         }
         auto job = std::move(jobs_.front());
         jobs_.pop_front();
         ++busy_;
-        offer_room();
+        if (!outside_.empty()) let_in_first();
         return job;
     }
 
-    // Those that found no room look again, one for each place.
-    void offer_room() {
-        if (room_wanted_.empty()) return;
-        room_wanted_.front()->set();
-        room_wanted_.pop_front();
+    // The room is never free while somebody waits for it: nobody can come first.
+    void let_in_first() {
+        queue(std::move(outside_.front().job));
+        outside_.front().in.set();
+        outside_.pop_front();
     }
 
     // Of the calling thread, which nobody joins then.
@@ -137,18 +147,20 @@ class thread_pool::state : public std::enable_shared_from_this<state> {
     }
 
     const std::size_t min_, max_, bound_;
+    const std::chrono::nanoseconds patience_;
     std::mutex mutex_;
     std::condition_variable news_;
-    std::deque<std::shared_ptr<detail::thread_job>> jobs_;
-    std::deque<place> room_wanted_;
+    std::deque<job_pointer> jobs_;
+    std::deque<applicant> outside_;
     std::vector<std::thread> threads_;
     std::size_t idle_ = 0;
     std::size_t busy_ = 0;
     bool stopping_ = false;
 };
 
-thread_pool::thread_pool(std::size_t min, std::size_t max, std::size_t bound)
-    : state_(std::make_shared<state>(min, max, bound)) {
+thread_pool::thread_pool(std::size_t min, std::size_t max, std::size_t bound,
+                         std::chrono::nanoseconds patience)
+    : state_(std::make_shared<state>(min, max, bound, patience)) {
     if (min > max || max == 0 || bound == 0)
         throw std::invalid_argument("ramie: a thread_pool wants min <= max, and max and bound > 0");
 }
@@ -157,16 +169,16 @@ thread_pool::~thread_pool() { state_->stop(); }
 
 std::shared_ptr<detail::thread_job> thread_pool::submit(detail::thread_job::function work) {
     auto job = std::make_shared<detail::thread_job>(std::move(work));
-    for (;;) {
-        const auto room = std::make_shared<async_result<>>();
-        if (state_->add(job, room)) return job;
-        try {
-            room->wait();
-        } catch (...) {
-            state_->give_up(room);
-            throw;
-        }
+    const auto pool = state_;  // *this may be destroyed while the fiber waits
+    async_result<> in;
+    if (pool->add(job, in)) return job;
+    try {
+        in.wait();
+    } catch (...) {
+        pool->take_back(job);
+        throw;
     }
+    return job;
 }
 
 std::size_t thread_pool::threads() const { return state_->threads(); }

@@ -4,21 +4,11 @@
 
 namespace ramie {
 
-namespace {
-
-detail::fiber_core& calling_fiber() {
-    detail::scheduler& mine = detail::scheduler::get();
-    detail::require_fiber(mine, "timeout");
-    return *detail::current_fiber;
-}
-
-}  // namespace
-
 timeout::alarm::alarm(timeout& t) noexcept : timer_node(&timeout::expire), owner(t) {}
 
 timeout::timeout(deadline until, std::exception_ptr error)
-    : alarm_(*this), fiber_(calling_fiber()), error_(std::move(error)) {
-    restart(until);
+    : alarm_(*this), fiber_(detail::waiting_fiber("timeout")), error_(std::move(error)) {
+    if (!until.is_never()) fiber_.owner->timers().set(alarm_, until.nanoseconds());
 }
 
 timeout::~timeout() { cancel(); }

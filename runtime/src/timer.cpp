@@ -1,18 +1,17 @@
 #include "ramie/timer.hpp"
 
 #include <stdexcept>
+#include <utility>
 
-#include "diagnostics.hpp"
+#include "cancellable_call.hpp"
 #include "scheduler.hpp"
 
 namespace ramie {
 
 struct timer::state {
-    std::function<void()> call;
+    detail::cancellable_call call;
     std::int64_t next;
-    std::int64_t period;  // 0: once
-    bool cancelled = false;
-    bool calling = false;
+    std::int64_t period = 0;  // 0: once
 };
 
 namespace {
@@ -23,23 +22,11 @@ std::int64_t checked(std::chrono::nanoseconds period) {
     return period.count();
 }
 
-void call_safely(const std::function<void()>& f) {
-    try {
-        f();
-    } catch (const fiber_exit&) {
-        throw;
-    } catch (const system_exit&) {
-        throw;
-    } catch (...) {
-        detail::report_unhandled("a timer", std::current_exception());
-    }
-}
-
 }  // namespace
 
 timer::timer(deadline when, std::function<void()> f)
-    : state_(std::make_shared<state>(state{std::move(f), when.nanoseconds(), 0})) {
-    detail::require_callable(state_->call);
+    : state_(std::make_shared<state>(
+          state{detail::cancellable_call(std::move(f)), when.nanoseconds()})) {
     if (!when.is_never()) runner_ = spawn_later(when, &timer::run, state_);
 }
 
@@ -51,11 +38,9 @@ timer::timer(deadline first, std::chrono::nanoseconds period, std::function<void
 }
 
 void timer::run(const std::shared_ptr<state>& self) {
-    while (!self->cancelled) {
-        self->calling = true;
-        call_safely(self->call);
-        self->calling = false;
-        if (self->period == 0 || self->cancelled) return;
+    while (!self->call.cancelled) {
+        self->call.make("a timer");
+        if (self->period == 0 || self->call.cancelled) return;
         const std::int64_t late = detail::now_ns() - self->next;
         self->next += (late / self->period + 1) * self->period;
         this_fiber::sleep_until(deadline::at(self->next));
@@ -63,14 +48,9 @@ void timer::run(const std::shared_ptr<state>& self) {
 }
 
 void timer::cancel() noexcept {
-    if (state_ == nullptr || state_->cancelled) return;
-    state_->cancelled = true;
-    if (!state_->calling && runner_) runner_.try_kill();
+    if (state_ != nullptr) state_->call.cancel(runner_);
 }
 
-bool timer::active() const noexcept {
-    return state_ != nullptr && runner_ && !runner_.ready() &&
-           (!state_->cancelled || state_->calling);
-}
+bool timer::active() const noexcept { return state_ != nullptr && state_->call.active(runner_); }
 
 }  // namespace ramie

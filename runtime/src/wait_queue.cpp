@@ -57,8 +57,10 @@ void wait_queue::close() noexcept {
     while (!waiters_.empty()) {
         waiter& first = take_first();
         if (first.on_wake != nullptr) first.on_wake(first);
-        // One that something else woke must not come back to what is no more.
-        if (!grant(*first.fiber, wake::closed)) first.fiber->wake_reason = wake::closed;
+        // One that something else woke must not come back to what is no more. What was granted is
+        // not taken back: that one had another place, in the queue of something else.
+        if (!grant(*first.fiber, wake::closed) && first.fiber->wake_reason != wake::granted)
+            first.fiber->wake_reason = wake::closed;
     }
 }
 

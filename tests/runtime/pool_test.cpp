@@ -54,6 +54,55 @@ TEST_F(group, kills_its_members_and_those_that_they_add) {
     EXPECT_EQ(ended, 2);
 }
 
+// It would wait for itself.
+TEST_F(group, is_killed_but_for_the_member_that_kills_it) {
+    ramie::group g;
+    int killed = 0;
+    for (int i = 0; i != 3; ++i)
+        g.spawn([&] {
+            const ramie::test::at_exit note([&] { ++killed; });
+            nap();
+        });
+    auto killer = g.spawn([&] {
+        EXPECT_TRUE(g.kill());
+        EXPECT_EQ(killed, 3);
+        EXPECT_EQ(g.size(), 1U);
+        EXPECT_TRUE(g.kill());
+        this_fiber::sleep_for(1s);
+    });
+    EXPECT_TRUE(g.join());
+    EXPECT_TRUE(killer.successful());
+    EXPECT_EQ(clock_.elapsed(), 1s);
+}
+
+TEST_F(group, kill_by_a_member_gives_up_at_the_deadline) {
+    ramie::group g;
+    g.spawn([] {
+        const ramie::test::at_exit slow([] { this_fiber::sleep_for(5s); });
+        nap();
+    });
+    g.spawn([&] { EXPECT_FALSE(g.kill(1s)); });
+    EXPECT_TRUE(g.join());
+    EXPECT_EQ(clock_.elapsed(), 5s);
+}
+
+TEST_F(group, of_which_two_members_kill_each_other_ends) {
+    ramie::group g;
+    for (int i = 0; i != 2; ++i)
+        g.spawn([&] {
+            this_fiber::sleep_for(1s);
+            g.kill();
+        });
+    EXPECT_TRUE(g.join());
+}
+
+TEST_F(group, cannot_be_joined_by_a_member) {
+    ramie::group g;
+    auto member = g.spawn([&] { EXPECT_THROW(g.join(), std::system_error); });
+    EXPECT_TRUE(g.join());
+    EXPECT_TRUE(member.successful());
+}
+
 // gevent: each member is shot once.
 TEST_F(group, kill_leaves_a_member_that_lives_on) {
     ramie::group g;

@@ -176,4 +176,63 @@ TEST_F(thread_pool, that_is_destroyed_tells_who_waits_for_work_that_never_began)
     second.join();
 }
 
+TEST_F(thread_pool, takes_work_in_order_beyond_its_bound_too) {
+    ramie::thread_pool p(0, 1, 2);
+    gate g;
+    std::vector<int> order;  // of the one thread; read when it is done
+    auto first = spawn([&] { p.run(g.work()); });
+    g.await_begun(1);
+    std::vector<ramie::fiber<>> fibers;
+    for (int i = 0; i != 8; ++i)
+        fibers.push_back(spawn([&, i] { p.run([&order, i] { order.push_back(i); }); }));
+    ramie::test::let_others_run();
+    g.open();
+    // Comes when there is room again, and does not pass those who wait for it.
+    while (p.waiting() == 2 && !fibers[2].ready()) this_fiber::yield();
+    p.run([&order] { order.push_back(8); });
+    ramie::join_all(fibers);
+    EXPECT_EQ(order, (std::vector{0, 1, 2, 3, 4, 5, 6, 7, 8}));
+}
+
+TEST_F(thread_pool, retires_threads_that_are_idle) {
+    ramie::thread_pool p(1, 4, ramie::thread_pool::unlimited, 1ms);
+    gate g;
+    std::vector<ramie::fiber<>> fibers;
+    for (int i = 0; i != 4; ++i) fibers.push_back(spawn([&] { p.run(g.work()); }));
+    g.await_begun(4);
+    EXPECT_EQ(p.threads(), 4U);
+    g.open();
+    ramie::join_all(fibers);
+    while (p.threads() != 1) this_fiber::sleep_for(1ms);
+    // The last one stays, and there are more again when they are wanted.
+    this_fiber::sleep_for(10ms);
+    EXPECT_EQ(p.threads(), 1U);
+    gate again;
+    fibers.clear();
+    for (int i = 0; i != 3; ++i) fibers.push_back(spawn([&] { p.run(again.work()); }));
+    again.await_begun(3);
+    EXPECT_EQ(p.threads(), 3U);
+    again.open();
+    ramie::join_all(fibers);
+}
+
+TEST_F(thread_pool, that_is_destroyed_tells_who_waits_for_room) {
+    auto p = std::make_unique<ramie::thread_pool>(0, 1, 1);
+    gate g;
+    auto first = spawn([&, &pool = *p] { pool.run(g.work()); });
+    g.await_begun(1);
+    std::vector<ramie::fiber<>> others;
+    for (int i = 0; i != 3; ++i)
+        others.push_back(spawn([&pool = *p] { EXPECT_THROW(pool.run([] {}), std::logic_error); }));
+    ramie::test::let_others_run();
+    std::thread opener([&, &pool = *p] {
+        while (pool.waiting() != 0) std::this_thread::yield();
+        g.open();
+    });
+    p.reset();
+    opener.join();
+    first.join();
+    ramie::join_all(others);
+}
+
 }  // namespace

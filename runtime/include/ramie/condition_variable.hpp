@@ -14,6 +14,7 @@
 #include <cstddef>
 
 #include "ramie/deadline.hpp"
+#include "ramie/detail/fiber_core.hpp"
 #include "ramie/detail/wait_queue.hpp"
 
 namespace ramie {
@@ -61,17 +62,11 @@ class condition_variable {
         detail::waiter self;
     };
     // No interrupt may come between the caller and its lock.
-    struct shield {
-        shield() noexcept;
-        ~shield();
-        shield(const shield&) = delete;
-        shield& operator=(const shield&) = delete;
-    };
     template <class Lock>
     struct relock {
         Lock& held;
         ~relock() noexcept(false) {
-            const shield guard;
+            const detail::shielded_scope guard(*detail::current_fiber);
             held.lock();
         }
     };

@@ -14,13 +14,15 @@
 
 namespace ramie {
 
-// Belongs to one thread. Wakes in order of arrival.
+// Belongs to one thread. Wakes in order of arrival. Destroyed while fibers wait for it, it wakes
+// them with std::logic_error.
 class event {
   public:
     // Never suspends.
     explicit event(bool set = false) noexcept : set_(set) {}
     event(const event&) = delete;
     event& operator=(const event&) = delete;
+    ~event() { waiters_.close(); }
 
     // Wakes all who wait now; `set(); clear();` wakes them just the same. Never suspends.
     void set() noexcept;

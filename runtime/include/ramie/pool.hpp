@@ -84,11 +84,12 @@ class group {
             *this, std::views::all(std::forward<Range>(items)), std::move(f), ahead);
     }
 
-    // Waits until there was no member; false at the deadline. Suspends the calling fiber.
+    // Waits until there was no member; false at the deadline. Throws std::system_error (EDEADLK) on
+    // a member. Suspends the calling fiber.
     bool join(deadline until = {}) const { return crew_->join(until); }
 
     // Kills every member, each once, and those that are added meanwhile, and waits for their ends;
-    // false at the deadline. Suspends the calling fiber.
+    // false at the deadline. A member that calls it kills the others. Suspends the calling fiber.
     bool kill(deadline until = {}) const;
 
     // Waits until a member could be added; false at the deadline. Suspends the calling fiber.

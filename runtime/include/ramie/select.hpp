@@ -42,7 +42,8 @@ template <class F = detail::do_nothing>
 // Waits until one of the cases can happen, and makes that one happen: its number, or nothing when
 // the deadline, an optional last argument, passes before. Of several that can happen now each is as
 // likely; the others leave no trace. Throws queue_shutdown when a case can never happen any more,
-// and what its function throws. Suspends the calling fiber.
+// std::logic_error when what one waits for is destroyed, and what its function throws. Suspends the
+// calling fiber.
 template <class... Cases>
 std::optional<std::size_t> select(Cases&&... cases) {
     std::array<detail::select_case*, sizeof...(Cases)> all{};

@@ -10,6 +10,7 @@
 #pragma once
 
 #include <atomic>
+#include <chrono>
 #include <cstddef>
 #include <functional>
 #include <memory>
@@ -24,12 +25,13 @@ namespace ramie {
 class thread_pool {
   public:
     // From `min` threads, which are kept, to `max`, which are made when there is work and end when
-    // idle for five seconds; at most `bound` pieces of work wait. Throws std::invalid_argument
-    // unless min <= max and max and bound are positive. Never suspends.
-    explicit thread_pool(std::size_t min = 0, std::size_t max = 10, std::size_t bound = unlimited);
+    // they were idle for `patience`; at most `bound` pieces of work wait. Throws
+    // std::invalid_argument unless min <= max and max and bound are positive. Never suspends.
+    explicit thread_pool(std::size_t min = 0, std::size_t max = 10, std::size_t bound = unlimited,
+                         std::chrono::nanoseconds patience = std::chrono::seconds(5));
 
     // Waits, as a thread does, for the work that has begun; the rest is dropped, and whoever waits
-    // for it gets std::logic_error. Blocks the thread.
+    // for it, or for room, gets std::logic_error. Blocks the thread.
     ~thread_pool();
     thread_pool(const thread_pool&) = delete;
     thread_pool& operator=(const thread_pool&) = delete;

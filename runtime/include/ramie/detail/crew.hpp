@@ -17,13 +17,19 @@ namespace ramie::detail {
 class crew {
   public:
     explicit crew(std::size_t limit) : slots(limit) {}
-    ~crew() { joiners_.close(); }
+    ~crew() {
+        joiners_.close();
+        last_one_.close();
+    }
 
     using place = std::list<fiber_base>::iterator;
     place enter() { return members.emplace(members.end()); }
     void leave(place) noexcept;
-    // True when it was empty at some time; false at the deadline.
+    // True when it was empty at some time; false at the deadline. Throws std::system_error
+    // (EDEADLK) on a member.
     bool join(deadline until);
+    // The same, or on a member when that one was alone.
+    bool join_others(deadline until);
     // Kills every member, and those that come until end_kill().
     void begin_kill();
     void end_kill() noexcept { --kills_; }
@@ -36,6 +42,7 @@ class crew {
   private:
     std::size_t kills_ = 0;
     wait_queue joiners_;
+    wait_queue last_one_;  // members that wait until they are alone
 };
 
 // One fiber's place in a crew, which it leaves when its callable is gone.

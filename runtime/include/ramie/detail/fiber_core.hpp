@@ -136,6 +136,18 @@ struct fiber_core : boost::intrusive::list_base_hook<>, timer_node {
     sanitizer_state sanitizers;
 };
 
+// While it lives, what interrupts the fiber stays pending.
+class shielded_scope {
+  public:
+    explicit shielded_scope(fiber_core& f) noexcept : fiber_(f) { ++fiber_.shields; }
+    ~shielded_scope() { --fiber_.shields; }
+    shielded_scope(const shielded_scope&) = delete;
+    shielded_scope& operator=(const shielded_scope&) = delete;
+
+  private:
+    fiber_core& fiber_;
+};
+
 inline void retain(fiber_core& f) noexcept { ++f.references; }
 void release(fiber_core&) noexcept;
 
