@@ -3,6 +3,7 @@
 
 #include <sys/socket.h>
 #include <sys/uio.h>
+#include <sys/wait.h>
 
 #include <atomic>
 #include <cstdint>
@@ -12,12 +13,22 @@
 #include "ramie/detail/descriptors.hpp"
 
 struct pollfd;
+struct addrinfo;
+struct hostent;
+struct rusage;
+struct __res_state;
 
 namespace ramie::monkey::detail {
 
 using namespace ramie::detail;
 
-enum class family : std::uint16_t { socket = 1, sleep = 2, poll = 4 };
+enum class family : std::uint16_t {
+    socket = 1,
+    sleep = 2,
+    poll = 4,
+    dns = 8,
+    process = 32,
+};
 
 inline constinit std::atomic<std::uint16_t> patched_families{0};
 
@@ -104,6 +115,33 @@ RAMIE_ORIGINAL(__read_chk, ssize_t(int, void*, size_t, size_t));
 RAMIE_ORIGINAL(__recv_chk, ssize_t(int, void*, size_t, size_t, int));
 RAMIE_ORIGINAL(__recvfrom_chk, ssize_t(int, void*, size_t, size_t, int, sockaddr*, socklen_t*));
 RAMIE_ORIGINAL(__poll_chk, int(pollfd*, unsigned long, int, size_t));
+
+RAMIE_ORIGINAL(wait4, pid_t(pid_t, int*, int, rusage*));
+RAMIE_ORIGINAL(waitpid, pid_t(pid_t, int*, int));
+RAMIE_ORIGINAL(waitid, int(idtype_t, id_t, siginfo_t*, int));
+RAMIE_ORIGINAL(system, int(const char*));
+RAMIE_ORIGINAL(popen, FILE*(const char*, const char*));
+RAMIE_ORIGINAL(pclose, int(FILE*));
+
+RAMIE_ORIGINAL(getaddrinfo, int(const char*, const char*, const addrinfo*, addrinfo**));
+RAMIE_ORIGINAL(getnameinfo,
+               int(const sockaddr*, socklen_t, char*, socklen_t, char*, socklen_t, int));
+RAMIE_ORIGINAL(gethostbyname, hostent*(const char*));
+RAMIE_ORIGINAL(gethostbyname2, hostent*(const char*, int));
+RAMIE_ORIGINAL(gethostbyaddr, hostent*(const void*, socklen_t, int));
+RAMIE_ORIGINAL(gethostbyname_r, int(const char*, hostent*, char*, size_t, hostent**, int*));
+RAMIE_ORIGINAL(gethostbyname2_r, int(const char*, int, hostent*, char*, size_t, hostent**, int*));
+RAMIE_ORIGINAL(gethostbyaddr_r,
+               int(const void*, socklen_t, int, hostent*, char*, size_t, hostent**, int*));
+RAMIE_ORIGINAL(res_query, int(const char*, int, int, unsigned char*, int));
+RAMIE_ORIGINAL(res_search, int(const char*, int, int, unsigned char*, int));
+RAMIE_ORIGINAL(res_querydomain, int(const char*, const char*, int, int, unsigned char*, int));
+RAMIE_ORIGINAL(res_send, int(const unsigned char*, int, unsigned char*, int));
+RAMIE_ORIGINAL(res_nquery, int(struct __res_state*, const char*, int, int, unsigned char*, int));
+RAMIE_ORIGINAL(res_nsearch, int(struct __res_state*, const char*, int, int, unsigned char*, int));
+RAMIE_ORIGINAL(res_nquerydomain,
+               int(struct __res_state*, const char*, const char*, int, int, unsigned char*, int));
+RAMIE_ORIGINAL(res_nsend, int(struct __res_state*, const unsigned char*, int, unsigned char*, int));
 #undef RAMIE_ORIGINAL
 }  // namespace real
 

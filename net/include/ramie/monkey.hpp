@@ -19,9 +19,11 @@
 namespace ramie::monkey {
 
 struct options {
-    bool socket = true;  // sockets and pipes: socket accept connect recv send read write close ...
-    bool sleep = true;   // sleep usleep nanosleep clock_nanosleep
-    bool poll = true;    // poll
+    bool socket = true;   // sockets and pipes: socket accept connect recv send read write close ...
+    bool sleep = true;    // sleep usleep nanosleep clock_nanosleep
+    bool poll = true;     // poll
+    bool process = true;  // wait waitpid wait3 wait4 waitid system popen pclose
+    bool dns = true;      // getaddrinfo getnameinfo gethostby... res_...: see ramie/resolver.hpp
 };
 
 // Patches the chosen families; a later call can only add. Idempotent. Never suspends. Callable from
@@ -30,6 +32,8 @@ void patch_all(options = {}) noexcept;
 void patch_socket() noexcept;
 void patch_sleep() noexcept;
 void patch_poll() noexcept;
+void patch_process() noexcept;
+void patch_dns() noexcept;
 
 // True when a call of this name is cooperative on a fiber now: it is patched, or it never blocks
 // and what it changes is known ("bind"). Never suspends. Callable from any thread.
