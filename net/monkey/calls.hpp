@@ -6,6 +6,7 @@
 #include <semaphore.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
+#include <sys/wait.h>
 
 #include <atomic>
 #include <cstdarg>
@@ -18,6 +19,10 @@
 struct pollfd;
 struct stat;
 struct statx;
+struct addrinfo;
+struct hostent;
+struct rusage;
+struct __res_state;
 
 namespace ramie::monkey::detail {
 
@@ -30,6 +35,8 @@ enum class family : std::uint16_t {
     lock = 16,
     stdio = 128,
     file = 256,
+    dns = 8,
+    process = 32,
 };
 
 inline constinit std::atomic<std::uint16_t> patched_families{0};
@@ -187,6 +194,32 @@ RAMIE_ORIGINAL(__isoc99_vfscanf, int(FILE*, const char*, va_list));
 RAMIE_ORIGINAL(flockfile, void(FILE*));
 RAMIE_ORIGINAL(ftrylockfile, int(FILE*));
 RAMIE_ORIGINAL(funlockfile, void(FILE*));
+RAMIE_ORIGINAL(wait4, pid_t(pid_t, int*, int, rusage*));
+RAMIE_ORIGINAL(waitpid, pid_t(pid_t, int*, int));
+RAMIE_ORIGINAL(waitid, int(idtype_t, id_t, siginfo_t*, int));
+RAMIE_ORIGINAL(system, int(const char*));
+RAMIE_ORIGINAL(popen, FILE*(const char*, const char*));
+RAMIE_ORIGINAL(pclose, int(FILE*));
+
+RAMIE_ORIGINAL(getaddrinfo, int(const char*, const char*, const addrinfo*, addrinfo**));
+RAMIE_ORIGINAL(getnameinfo,
+               int(const sockaddr*, socklen_t, char*, socklen_t, char*, socklen_t, int));
+RAMIE_ORIGINAL(gethostbyname, hostent*(const char*));
+RAMIE_ORIGINAL(gethostbyname2, hostent*(const char*, int));
+RAMIE_ORIGINAL(gethostbyaddr, hostent*(const void*, socklen_t, int));
+RAMIE_ORIGINAL(gethostbyname_r, int(const char*, hostent*, char*, size_t, hostent**, int*));
+RAMIE_ORIGINAL(gethostbyname2_r, int(const char*, int, hostent*, char*, size_t, hostent**, int*));
+RAMIE_ORIGINAL(gethostbyaddr_r,
+               int(const void*, socklen_t, int, hostent*, char*, size_t, hostent**, int*));
+RAMIE_ORIGINAL(res_query, int(const char*, int, int, unsigned char*, int));
+RAMIE_ORIGINAL(res_search, int(const char*, int, int, unsigned char*, int));
+RAMIE_ORIGINAL(res_querydomain, int(const char*, const char*, int, int, unsigned char*, int));
+RAMIE_ORIGINAL(res_send, int(const unsigned char*, int, unsigned char*, int));
+RAMIE_ORIGINAL(res_nquery, int(struct __res_state*, const char*, int, int, unsigned char*, int));
+RAMIE_ORIGINAL(res_nsearch, int(struct __res_state*, const char*, int, int, unsigned char*, int));
+RAMIE_ORIGINAL(res_nquerydomain,
+               int(struct __res_state*, const char*, const char*, int, int, unsigned char*, int));
+RAMIE_ORIGINAL(res_nsend, int(struct __res_state*, const unsigned char*, int, unsigned char*, int));
 #undef RAMIE_ORIGINAL
 }  // namespace real
 

@@ -74,4 +74,32 @@ int clock_nanosleep(clockid_t clock, int flags, const timespec* time, timespec* 
     return real::clock_nanosleep(clock, flags, time, rest);
 }
 
+pid_t wait(int* status) { return real::wait4(-1, status, 0, nullptr); }
+pid_t waitpid(pid_t pid, int* status, int options) { return real::waitpid(pid, status, options); }
+pid_t wait3(int* status, int options, rusage* usage) {
+    return real::wait4(-1, status, options, usage);
+}
+pid_t wait4(pid_t pid, int* status, int options, rusage* usage) {
+    return real::wait4(pid, status, options, usage);
+}
+int waitid(idtype_t type, id_t id, siginfo_t* info, int options) {
+    return real::waitid(type, id, info, options);
+}
+int system(const char* command) { return real::system(command); }
+FILE* popen(const char* command, const char* type) { return real::popen(command, type); }
+int pclose(FILE* stream) { return real::pclose(stream); }
+
+int getaddrinfo(const char* node, const char* service, const addrinfo* hints, addrinfo** found) {
+    return real::getaddrinfo(node, service, hints, found);
+}
+int getnameinfo(const sockaddr* address, socklen_t length, char* host, socklen_t host_size,
+                char* service, socklen_t service_size, int flags) {
+    return real::getnameinfo(address, length, host, host_size, service, service_size, flags);
+}
+hostent* gethostbyname(const char* name) { return real::gethostbyname(name); }
+hostent* gethostbyname2(const char* name, int family) { return real::gethostbyname2(name, family); }
+hostent* gethostbyaddr(const void* address, socklen_t length, int family) {
+    return real::gethostbyaddr(address, length, family);
+}
+
 }  // namespace ramie::monkey::original

@@ -165,7 +165,26 @@ constexpr std::array covered{
     covered_call{"__isoc99_vfscanf", family::stdio}, covered_call{"__isoc99_vscanf", family::stdio},
     covered_call{"__isoc99_fscanf", family::stdio}, covered_call{"__isoc99_scanf", family::stdio},
     covered_call{"flockfile", family::stdio}, covered_call{"ftrylockfile", family::stdio},
-    covered_call{"funlockfile", family::stdio}};
+    covered_call{"funlockfile", family::stdio},
+    // Of processes.
+    covered_call{"wait", family::process}, covered_call{"waitpid", family::process},
+    covered_call{"wait3", family::process}, covered_call{"wait4", family::process},
+    covered_call{"waitid", family::process}, covered_call{"__wait", family::process},
+    covered_call{"__waitpid", family::process}, covered_call{"system", family::process},
+    covered_call{"popen", family::process}, covered_call{"pclose", family::process},
+    covered_call{"fork", family::process}, covered_call{"vfork", family::process},
+    covered_call{"_exit", family::process}, covered_call{"posix_spawn", family::process},
+    covered_call{"posix_spawnp", family::process},
+    // Of names.
+    covered_call{"getaddrinfo", family::dns}, covered_call{"freeaddrinfo", family::dns},
+    covered_call{"getnameinfo", family::dns}, covered_call{"gethostbyname", family::dns},
+    covered_call{"gethostbyname2", family::dns}, covered_call{"gethostbyaddr", family::dns},
+    covered_call{"gethostbyname_r", family::dns}, covered_call{"gethostbyname2_r", family::dns},
+    covered_call{"gethostbyaddr_r", family::dns}, covered_call{"res_query", family::dns},
+    covered_call{"res_search", family::dns}, covered_call{"res_querydomain", family::dns},
+    covered_call{"res_send", family::dns}, covered_call{"res_nquery", family::dns},
+    covered_call{"res_nsearch", family::dns}, covered_call{"res_nquerydomain", family::dns},
+    covered_call{"res_nsend", family::dns}};
 
 }  // namespace
 
@@ -174,6 +193,8 @@ constexpr std::array covered{
 void patch_socket() noexcept { detail::patch(detail::family::socket); }
 void patch_sleep() noexcept { detail::patch(detail::family::sleep); }
 void patch_poll() noexcept { detail::patch(detail::family::poll); }
+void patch_process() noexcept { detail::patch(detail::family::process); }
+void patch_dns() noexcept { detail::patch(detail::family::dns); }
 
 void patch_lock() noexcept {
     detail::prepare_parking();
@@ -195,6 +216,8 @@ void patch_all(options chosen) noexcept {
     if (chosen.lock) patch_lock();
     if (chosen.file) patch_file();
     if (chosen.stdio) patch_stdio();
+    if (chosen.process) patch_process();
+    if (chosen.dns) patch_dns();
 }
 
 bool is_patched(std::string_view call) noexcept {

@@ -29,7 +29,8 @@ scheduler& owner_of(const fiber_core& f, const char* call) {
     scheduler* mine = scheduler::find();
     if (mine == nullptr || f.owner != mine)
         throw std::logic_error(std::string("ramie: ") + call + " of " + f.display_name() +
-                               ", which belongs to another thread or to an ended run()");
+                               ", which belongs to another thread, to an ended run() or to the "
+                               "parent of this process");
     return *mine;
 }
 

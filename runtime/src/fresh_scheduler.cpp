@@ -29,6 +29,8 @@ scheduler::fresh::~fresh() {
     current_fiber = outer_fiber_;
     current_table = outer_table_;
     transfers_in_turn = outer_transfers_;
+    // A fork came between: the outer one is a copy of the parent's, too.
+    if (outer_ != nullptr && outer_->is_of_parent()) outer_->continue_in_child(*outer_fiber_);
 }
 
 void scheduler::fresh::use_virtual_time() noexcept {

@@ -28,11 +28,15 @@ mailbox::mailbox()
         throw std::system_error(errno, std::generic_category(), "ramie: eventfd of a scheduler");
 }
 
-mailbox::~mailbox() { syscall(SYS_close, event_fd_); }
+mailbox::~mailbox() {
+    if (event_fd_ >= 0) syscall(SYS_close, event_fd_);
+}
+
+bool mailbox::is_of_parent() const noexcept { return process_ != process_generation; }
 
 bool mailbox::post(std::function<void()> f) {
     // Before the lock: another thread of the parent may have held it during the fork.
-    if (process_ != process_generation) return false;
+    if (is_of_parent()) return false;
     const std::lock_guard guard(mutex_);
     if (closed_) return false;
     posted_.push_back(std::move(f));
@@ -64,6 +68,7 @@ void mailbox::close() {
     {
         const std::lock_guard guard(mutex_);
         closed_ = true;
+        syscall(SYS_close, std::exchange(event_fd_, -1));
         dropped.swap(posted_);
     }
 }

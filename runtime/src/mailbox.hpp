@@ -44,7 +44,11 @@ class mailbox {
         return wakes_.load(std::memory_order_relaxed) != nullptr;
     }
 
-    // From now on post() refuses. The scheduler's thread only.
+    // True in a forked child, for a box that it inherited. Callable from any thread.
+    [[nodiscard]] bool is_of_parent() const noexcept;
+
+    // From now on post() refuses, and the descriptor is gone, though others may keep the box. The
+    // scheduler's thread only.
     void close();
 
     // Handles that somebody holds: something may still be posted. Callable from any thread.
@@ -53,7 +57,7 @@ class mailbox {
   private:
     void ring() noexcept;
 
-    const int event_fd_;
+    int event_fd_;                     // -1 once it is closed
     const std::uint32_t process_;      // that made it
     std::atomic<bool> filled_{false};  // cheap test before the lock
     std::atomic<remote_waiter*> wakes_{nullptr};

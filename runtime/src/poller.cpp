@@ -9,6 +9,7 @@
 #include <cerrno>
 #include <ctime>
 #include <system_error>
+#include <utility>
 
 #include "scheduler.hpp"
 
@@ -53,21 +54,27 @@ int wait_for_events(int epoll_fd, epoll_event* events, int capacity, std::int64_
 
 }  // namespace
 
-poller::poller(int wake_fd) : epoll_fd_(epoll_create1(EPOLL_CLOEXEC)) {
+poller::poller(int wake_fd) { make_set(wake_fd); }
+
+void poller::make_set(int wake_fd) {
+    epoll_fd_ = epoll_create1(EPOLL_CLOEXEC);
     epoll_event wake_event{};
     wake_event.events = EPOLLIN;
     wake_event.data.u64 = wake_tag;
     if (epoll_fd_ < 0 || epoll_ctl(epoll_fd_, EPOLL_CTL_ADD, wake_fd, &wake_event) != 0) {
         const int reason = errno;
-        if (epoll_fd_ >= 0) syscall(SYS_close, epoll_fd_);
+        if (epoll_fd_ >= 0) syscall(SYS_close, std::exchange(epoll_fd_, -1));
         throw std::system_error(reason, std::generic_category(), "ramie: epoll of a scheduler");
     }
 }
 
-poller::~poller() {
+poller::~poller() { leave_set(); }
+
+void poller::leave_set() noexcept {
     current_table = {};
     for (descriptor* const chunk : chunks_) delete[] chunk;
-    syscall(SYS_close, epoll_fd_);
+    chunks_.clear();
+    if (epoll_fd_ >= 0) syscall(SYS_close, std::exchange(epoll_fd_, -1));
 }
 
 // Only registered descriptors have events, so they have an entry.

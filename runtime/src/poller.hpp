@@ -23,6 +23,11 @@ class poller {
     poller(const poller&) = delete;
     poller& operator=(const poller&) = delete;
 
+    // In a forked child: gives up the parent's set, with all that was known of descriptors; then
+    // makes one of its own. Throws std::system_error.
+    void leave_set() noexcept;
+    void make_set(int wake_fd);
+
     // Collects events and wakes who waits for them. Waits for at most `timeout_ns` (0: not at all,
     // negative: for ever).
     void poll(std::int64_t timeout_ns) noexcept;
@@ -52,7 +57,7 @@ class poller {
     void dispatch(const epoll_event&, scheduler&) noexcept;
     static void reset(descriptor&, int fd, std::uint32_t generation) noexcept;
 
-    int epoll_fd_;
+    int epoll_fd_ = -1;
     std::uint64_t polls_ = 0;
     std::vector<descriptor*> chunks_;
 };

@@ -16,6 +16,7 @@ class ready_ring {
     [[nodiscard]] std::size_t size() const noexcept { return tail_ - head_; }
 
     void push(fiber_core& f) noexcept { slots_[tail_++ & mask_] = &f; }
+    void clear() noexcept { head_ = tail_; }
     fiber_core& pop() noexcept { return *slots_[head_++ & mask_]; }
 
     // The one `distance` places behind the head.

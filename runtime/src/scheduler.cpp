@@ -3,6 +3,7 @@
 #include <time.h>
 
 #include <algorithm>
+#include <cstdlib>
 #include <limits>
 #include <utility>
 
@@ -117,6 +118,7 @@ void scheduler::yield() {
 void scheduler::run_hub() {
     for (;;) {
         poll();
+        leave_forked_loop();
         if (fiber_core* next = next_ready()) switch_from(hub_, next);
     }
 }
@@ -176,8 +178,15 @@ void scheduler::run_posted() noexcept {
         } catch (...) {
             surface("a posted function", std::current_exception());
         }
+        leave_forked_loop();
     }
     run_wakes();
+}
+
+// A function on the loop forked and returned in the child, where this loop is not to go on.
+void scheduler::leave_forked_loop() const noexcept {
+    if (current_scheduler != this) [[unlikely]]
+        std::exit(EXIT_SUCCESS);
 }
 
 // --- the life of a fiber ---------------------------------------------------------------------
@@ -211,6 +220,8 @@ void scheduler::start(fiber_core& f, std::int64_t start_ns) noexcept {
 __attribute__((always_inline)) inline void scheduler::run_fiber() {
     fiber_core& self = *current_fiber;
     run_body(self);
+    if (self.forked) [[unlikely]]
+        end_forked_process(self);
     finish(self);
     jump(self, leave_for(next_to_run()), globals_, true);
     __builtin_unreachable();
@@ -234,7 +245,7 @@ void scheduler::run_body(fiber_core& self) noexcept {
     } catch (const system_exit&) {
         self.error = std::current_exception();
         self.observed = true;
-        throw_in_main(self.error);
+        if (!self.forked) throw_in_main(self.error);
     } catch (...) {
         self.error = std::current_exception();
     }

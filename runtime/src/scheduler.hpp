@@ -25,6 +25,9 @@ class scheduler;
 extern constinit thread_local scheduler* current_scheduler
     __attribute__((tls_model("initial-exec")));
 
+// The fiber whose stack this thread runs on for good, in a child that it forked; else null.
+extern constinit thread_local fiber_core* fiber_that_forked;
+
 class scheduler {
   public:
     // The calling thread's, made at the first use. Throws std::system_error.
@@ -36,6 +39,11 @@ class scheduler {
     static scheduler* find() noexcept { return current_scheduler; }
     // Ends the calling thread's scheduler; fibers that are left are never resumed.
     static void destroy() noexcept;
+
+    // In a child that fork() made: `self`, which called it, is the only fiber from now on and the
+    // main one. False when the kernel objects that are needed are not to be had.
+    bool continue_in_child(fiber_core& self) noexcept;
+    [[nodiscard]] bool is_of_parent() const noexcept;
 
     // Parks the calling fiber until grant() or interrupt(), or until the deadline. The waiter that
     // will be granted is queued by the caller.
@@ -136,6 +144,9 @@ class scheduler {
     struct main_request final : detail::interrupt {
         [[noreturn]] void raise() override;
         [[nodiscard]] int error_number() const noexcept override { return number; }
+        void unlink_if_linked() noexcept {
+            if (is_linked()) unlink();
+        }
         std::exception_ptr error;
         int number = ECANCELED;
     };
@@ -143,6 +154,13 @@ class scheduler {
     scheduler();
     ~scheduler();
     static void create();
+
+    void drop(fiber_core&) noexcept;
+    void drop_all() noexcept;
+    void become_main(fiber_core&) noexcept;
+    void forget_others(fiber_core& self) noexcept;
+    [[noreturn]] static void end_forked_process(fiber_core& self) noexcept;
+    void leave_forked_loop() const noexcept;
 
     [[noreturn]] void run_fiber();
     [[noreturn]] void run_hub();

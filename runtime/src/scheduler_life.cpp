@@ -13,6 +13,7 @@
 #include "overflow_handler.hpp"
 #include "ramie/detail/descriptors.hpp"
 #include "ramie/detail/remote_waiter.hpp"
+#include "ramie/detail/transfer.hpp"
 #include "ramie/fiber.hpp"
 #include "scheduler.hpp"
 
@@ -44,10 +45,12 @@ bool describe_running_stack(running_stack& out) noexcept {
 }
 
 // A forked child has a copy of the parent's reactor, which is the same kernel object: it must not
-// touch it. The child starts without a scheduler; what it uses from now on is new.
-void forget_scheduler_in_child() noexcept {
+// touch it. One that was forked on the loop, outside of fibers, starts without a scheduler.
+void continue_in_child() noexcept {
     bump_fork_epoch();
     forget_mailboxes_of_parent();
+    transfers_in_turn = 0;
+    if (current_fiber != nullptr && current_scheduler->continue_in_child(*current_fiber)) return;
     current_scheduler = nullptr;
     current_fiber = nullptr;
     current_table = {};
@@ -57,7 +60,7 @@ void prepare_process() {
     static const bool once = [] {
         refuse_shadow_stack(shadow_stack_status());
         install_overflow_handler(&describe_running_stack);
-        pthread_atfork(nullptr, &bump_fork_epoch, &forget_scheduler_in_child);
+        pthread_atfork(nullptr, &bump_fork_epoch, &continue_in_child);
         return true;
     }();
     static_cast<void>(once);
@@ -98,7 +101,10 @@ scheduler::scheduler()
       hub_stack_(stacks_->allocate(hub_stack_size)) {
     main_->owner = this;
     main_->state = fiber_state::running;
-    adopt_thread_stack(*main_);
+    if (fiber_that_forked != nullptr)
+        main_->sanitizers = fiber_that_forked->sanitizers;
+    else
+        adopt_thread_stack(*main_);
     make_context(hub_, hub_stack_.base, hub_stack_.top, &scheduler::enter);
     last_poll_ = now();
     keep_heartbeat();
@@ -117,14 +123,7 @@ scheduler::~scheduler() {
     if (const auto tell = at_scheduler_end.load()) tell(this);
     mailbox_->close();
     asio_.reset();
-    // Fibers that are left are never resumed: their frames, and what the frames link to, stay.
-    while (!all_.empty()) {
-        timers_.cancel(all_.front());
-        keep_frames(all_.front());
-        all_.front().owner = nullptr;
-        all_.front().state = fiber_state::dropped;
-        all_.pop_front();
-    }
+    drop_all();
     // Those that were killed before their start and have not had their turn.
     while (!ready_.empty()) {
         fiber_core& f = ready_.pop();

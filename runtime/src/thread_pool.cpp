@@ -1,13 +1,19 @@
 #include "ramie/thread_pool.hpp"
 
+#include <pthread.h>
+
 #include <chrono>
 #include <condition_variable>
 #include <cstdlib>
 #include <deque>
 #include <mutex>
+#include <set>
 #include <stdexcept>
 #include <thread>
 #include <vector>
+
+#include "context.hpp"
+#include "ramie/detail/thread_lock.hpp"
 
 namespace ramie {
 
@@ -25,6 +31,11 @@ class thread_pool::state : public std::enable_shared_from_this<state> {
   public:
     state(std::size_t min, std::size_t max, std::size_t bound, std::chrono::nanoseconds patience)
         : min_(min), max_(max), bound_(bound), patience_(patience) {}
+
+    // Without threads and without work.
+    [[nodiscard]] std::shared_ptr<state> made_anew() const {
+        return std::make_shared<state>(min_, max_, bound_, patience_);
+    }
 
     // False when there is no room yet: `in` is set when the work is taken in, or dropped.
     using job_pointer = std::shared_ptr<detail::thread_job>;
@@ -158,14 +169,55 @@ class thread_pool::state : public std::enable_shared_from_this<state> {
     bool stopping_ = false;
 };
 
+// The pools of the process. A forked child has none of their threads, and the work that waited was
+// that of the parent's fibers: every pool begins anew there.
+class thread_pool::registry {
+  public:
+    static registry& get() {
+        static auto* const only = new registry;
+        return *only;
+    }
+    void add(thread_pool& pool) {
+        const std::lock_guard guard(mutex_);
+        pools_.insert(&pool);
+    }
+    void remove(thread_pool& pool) {
+        const std::lock_guard guard(mutex_);
+        pools_.erase(&pool);
+    }
+
+  private:
+    registry() {
+        pthread_atfork([] { get().mutex_.lock(); }, [] { get().mutex_.unlock(); },
+                       [] { get().begin_anew(); });
+    }
+
+    // What the threads of the parent used is left as it was: a lock may be held for ever.
+    void begin_anew() {
+        for (thread_pool* each : pools_) {
+            auto* const parents = new std::shared_ptr<state>(each->state_);
+            detail::leave_behind(parents);
+            each->state_ = (*parents)->made_anew();
+        }
+        mutex_.unlock();
+    }
+
+    detail::thread_lock mutex_;
+    std::set<thread_pool*> pools_;
+};
+
 thread_pool::thread_pool(std::size_t min, std::size_t max, std::size_t bound,
                          std::chrono::nanoseconds patience)
     : state_(std::make_shared<state>(min, max, bound, patience)) {
     if (min > max || max == 0 || bound == 0)
         throw std::invalid_argument("ramie: a thread_pool wants min <= max, and max and bound > 0");
+    registry::get().add(*this);
 }
 
-thread_pool::~thread_pool() { state_->stop(); }
+thread_pool::~thread_pool() {
+    registry::get().remove(*this);
+    state_->stop();
+}
 
 std::shared_ptr<detail::thread_job> thread_pool::submit(detail::thread_job::function work) {
     auto job = std::make_shared<detail::thread_job>(std::move(work));

@@ -29,7 +29,8 @@ bool timeout::pending() const noexcept { return alarm_.armed(); }
 void timeout::expire(detail::timer_node& node) noexcept {
     timeout& self = static_cast<alarm&>(node).owner;
     self.expired_ = true;
-    self.fiber_.owner->interrupt(self.fiber_, self);
+    // The clock of a fiber that a fork has left behind may still run out.
+    if (self.fiber_.owner != nullptr) self.fiber_.owner->interrupt(self.fiber_, self);
 }
 
 void timeout::raise() {

@@ -118,7 +118,9 @@ TEST(is_patched, tells_of_each_family) {
     ramie::monkey::patch_socket();
     ramie::monkey::patch_all();
     expect_patched(socket_calls, true);
-    for (const char* name : {"", "reca", "recvv", "select", "getaddrinfo"})
+    for (const char* name : {"waitpid", "system", "fork", "getaddrinfo", "res_query"})
+        EXPECT_TRUE(ramie::monkey::is_patched(name)) << name;
+    for (const char* name : {"", "reca", "recvv", "getservbyname"})
         EXPECT_FALSE(ramie::monkey::is_patched(name)) << name;
 }
 

@@ -1,6 +1,5 @@
 // What a child made by fork() leaves alone.
 
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <utility>
@@ -10,30 +9,16 @@
 #include "ramie/post.hpp"
 #include "ramie/wait_fd.hpp"
 #include "support/fiber_test.hpp"
+#include "support/forked.hpp"
 
 namespace {
 
 using namespace std::chrono_literals;
 using forked_child = ramie::test::fiber_test;
 using ramie::spawn;
+using ramie::test::expect_quiet;
+using ramie::test::in_child;
 namespace this_fiber = ramie::this_fiber;
-
-// The child's exit status: what `f` returns there.
-template <class F>
-int in_child(F f) {
-    const pid_t child = ::fork();
-    if (child == 0) ::_exit(f());
-    int status = 0;
-    EXPECT_EQ(::waitpid(child, &status, 0), child);
-    return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
-}
-
-// A wake-up that nobody sent would be found again by every poll.
-void expect_quiet() {
-    const auto before = ramie::stats().polls;
-    this_fiber::sleep_for(10ms);
-    EXPECT_LT(ramie::stats().polls - before, 10U);
-}
 
 TEST_F(forked_child, that_closes_a_watched_descriptor_does_not_wake_its_parent) {
     int ends[2];

@@ -24,7 +24,8 @@ namespace {
 constexpr std::initializer_list<long> waiting_calls{
     SYS_read,    SYS_write,     SYS_readv,           SYS_writev, SYS_recvfrom,
     SYS_sendto,  SYS_recvmsg,   SYS_sendmsg,         SYS_accept, SYS_accept4,
-    SYS_connect, SYS_nanosleep, SYS_clock_nanosleep, SYS_poll,   SYS_ppoll};
+    SYS_connect, SYS_nanosleep, SYS_clock_nanosleep, SYS_poll,   SYS_ppoll,
+    SYS_wait4,   SYS_waitid};
 
 }  // namespace
 

@@ -25,6 +25,8 @@ struct options {
     bool lock = true;    // pthread mutexes, conditions, semaphores ... of code that knows no fibers
     bool stdio = true;   // reading from a FILE: fgets getline fread scanf, std::cin ...
     bool file = false;   // files, on threads of ramie::offload: read write fsync stat unlink ...
+    bool process = true;  // wait waitpid wait3 wait4 waitid system popen pclose
+    bool dns = true;      // getaddrinfo getnameinfo gethostby... res_...: see ramie/resolver.hpp
 };
 
 // Patches the chosen families; a later call can only add. Idempotent. Never suspends. Callable from
@@ -37,6 +39,8 @@ void patch_lock() noexcept;
 // What these do on descriptors needs patch_socket, too, which knows what a number means.
 void patch_stdio() noexcept;
 void patch_file() noexcept;
+void patch_process() noexcept;
+void patch_dns() noexcept;
 
 // True when a call of this name is cooperative on a fiber now: it is patched, or it never blocks
 // and what it changes is known ("bind"). Never suspends. Callable from any thread.

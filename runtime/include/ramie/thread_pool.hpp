@@ -6,7 +6,8 @@
 //
 // Shared by the fibers of all threads. The work must own what it uses, not refer to the frame of
 // the fiber: when that fiber is killed or times out, work that has begun goes on to its end, and
-// its result is dropped. Work that has not begun then never does.
+// its result is dropped. Work that has not begun then never does. In a child made by fork() a pool
+// is empty and starts threads of its own.
 #pragma once
 
 #include <atomic>
@@ -62,6 +63,7 @@ class thread_pool {
 
   private:
     class state;
+    class registry;
     std::shared_ptr<state> state_;
 };
 

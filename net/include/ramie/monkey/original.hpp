@@ -10,8 +10,14 @@
 #include <sys/socket.h>
 #include <sys/types.h>
 #include <sys/uio.h>
+#include <sys/wait.h>
 
+#include <cstdio>
 #include <ctime>
+
+struct addrinfo;
+struct hostent;
+struct rusage;
 
 namespace ramie::monkey::original {
 
@@ -52,5 +58,21 @@ unsigned sleep(unsigned seconds);
 int usleep(useconds_t microseconds);
 int nanosleep(const timespec* duration, timespec* rest);
 int clock_nanosleep(clockid_t clock, int flags, const timespec* time, timespec* rest);
+
+pid_t wait(int* status);
+pid_t waitpid(pid_t pid, int* status, int options);
+pid_t wait3(int* status, int options, rusage* usage);
+pid_t wait4(pid_t pid, int* status, int options, rusage* usage);
+int waitid(idtype_t type, id_t id, siginfo_t* info, int options);
+int system(const char* command);
+FILE* popen(const char* command, const char* type);
+int pclose(FILE* stream);
+
+int getaddrinfo(const char* node, const char* service, const addrinfo* hints, addrinfo** found);
+int getnameinfo(const sockaddr* address, socklen_t length, char* host, socklen_t host_size,
+                char* service, socklen_t service_size, int flags);
+hostent* gethostbyname(const char* name);
+hostent* gethostbyname2(const char* name, int family);
+hostent* gethostbyaddr(const void* address, socklen_t length, int family);
 
 }  // namespace ramie::monkey::original

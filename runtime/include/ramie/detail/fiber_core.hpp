@@ -117,6 +117,7 @@ struct fiber_core : boost::intrusive::list_base_hook<>, timer_node {
     waiter place{*this};  // where it waits, unless in several queues at once
 
     std::uint32_t references = 1;  // one is the scheduler's own, dropped when the fiber is buried
+    bool forked = false;           // this process: it ends with the fiber
     scheduler* owner = nullptr;
     const operations* ops;
     wait_queue joiners;

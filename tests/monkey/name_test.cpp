@@ -1,0 +1,380 @@
+// getaddrinfo and its kin against a name server of the test's own: as the plain calls, and without
+// stopping the other fibers.
+
+#include <arpa/inet.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <resolv.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <chrono>
+#include <cstdio>
+#include <cstring>
+#include <string>
+#include <vector>
+
+#include "ramie/resolver.hpp"
+#include "ramie/thread_pool.hpp"
+#include "ramie/timeout.hpp"
+#include "support/name_server.hpp"
+#include "support/patched_test.hpp"
+
+namespace {
+
+using namespace ramie::test;
+using namespace std::chrono_literals;
+namespace original = ramie::monkey::original;
+namespace this_fiber = ramie::this_fiber;
+
+class names : private own_network, public patched_test {
+  protected:
+    void SetUp() override {
+        if (problem().empty()) return;
+        std::fprintf(stderr, "SKIPPED: %s\n", problem().c_str());
+        GTEST_SKIP() << problem();
+    }
+
+    // What was left alone goes on with its sockets until libc gives up.
+    static void until_the_threads_are_done() {
+        while (open_descriptors() > at_rest()) this_fiber::sleep_for(1ms);
+    }
+    // Those that are open while nothing is looked up.
+    static int at_rest() {
+        static const int count = open_descriptors();
+        return count;
+    }
+};
+
+std::string text_of(const addrinfo* each) {
+    std::string all;
+    for (; each != nullptr; each = each->ai_next) {
+        const auto* const bytes = reinterpret_cast<const char*>(each->ai_addr);
+        all += std::to_string(each->ai_flags) + ' ' + std::to_string(each->ai_family) + ' ' +
+               std::to_string(each->ai_socktype) + ' ' + std::to_string(each->ai_protocol) + ' ' +
+               (each->ai_canonname == nullptr ? "-" : each->ai_canonname) + ' ';
+        for (socklen_t i = 0; i != each->ai_addrlen; ++i)
+            all += std::to_string(static_cast<unsigned char>(bytes[i])) + '.';
+        all += '\n';
+    }
+    return all;
+}
+
+using resolve = int (*)(const char*, const char*, const addrinfo*, addrinfo**);
+
+std::string looked_up(resolve call, const char* node, const char* service, const addrinfo* hints) {
+    addrinfo* found = nullptr;
+    errno = 0;
+    const int code = call(node, service, hints, &found);
+    if (code != 0) return gai_strerror(code) + (code == EAI_SYSTEM ? std::to_string(errno) : "");
+    const std::string text = text_of(found);
+    ::freeaddrinfo(found);
+    return text;
+}
+
+std::string address_of(const char* node) {
+    addrinfo hints{};
+    hints.ai_family = AF_INET;
+    hints.ai_socktype = SOCK_STREAM;
+    addrinfo* found = nullptr;
+    if (const int code = ::getaddrinfo(node, nullptr, &hints, &found)) return gai_strerror(code);
+    std::array<char, INET_ADDRSTRLEN> text{};
+    ::inet_ntop(AF_INET, &reinterpret_cast<sockaddr_in*>(found->ai_addr)->sin_addr, text.data(),
+                text.size());
+    ::freeaddrinfo(found);
+    return text.data();
+}
+
+TEST_F(names, are_what_the_plain_call_finds) {
+    const name_server server({});
+    const char* const nodes[] = {nullptr,
+                                 "127.0.0.1",
+                                 "127.1",
+                                 "::1",
+                                 "fe80::1%lo",
+                                 "fe80::1%none",
+                                 "localhost",
+                                 "near",
+                                 "NEAR.example.test",
+                                 "six",
+                                 "host7",
+                                 "host8.example.test",
+                                 "host9.example.test.",
+                                 "many.example.test",
+                                 "alias3.example.test",
+                                 "missing.example.test",
+                                 "missing",
+                                 "",
+                                 "a b"};
+    std::vector<addrinfo> hints(1);
+    for (const int flags : {0, AI_CANONNAME, AI_NUMERICHOST, AI_PASSIVE, AI_ADDRCONFIG, 0x8000})
+        for (const int family : {AF_UNSPEC, AF_INET, AF_INET6, AF_UNIX}) {
+            addrinfo one{};
+            one.ai_flags = flags;
+            one.ai_family = family;
+            one.ai_socktype = family == AF_INET ? SOCK_STREAM : 0;
+            hints.push_back(one);
+        }
+    for (const char* const node : nodes)
+        for (std::size_t i = 0; i <= hints.size(); ++i)
+            for (const char* const service : {"80", "http"}) {
+                const addrinfo* const hint = i == hints.size() ? nullptr : &hints[i];
+                EXPECT_EQ(looked_up(&::getaddrinfo, node, service, hint),
+                          looked_up(&original::getaddrinfo, node, service, hint))
+                    << (node == nullptr ? "no node" : node) << ", hints " << i;
+            }
+    EXPECT_EQ(looked_up(&::getaddrinfo, "host7", "none", nullptr),
+              looked_up(&original::getaddrinfo, "host7", "none", nullptr));
+    EXPECT_EQ(looked_up(&::getaddrinfo, nullptr, nullptr, nullptr),
+              looked_up(&original::getaddrinfo, nullptr, nullptr, nullptr));
+}
+
+TEST_F(names, in_the_hosts_file_and_numbers_never_leave_the_fiber) {
+    const auto before = ramie::resolver_counters().lookups;
+    bool others_ran = false;
+    auto other = ramie::spawn([&] { others_ran = true; });
+    for (const char* const node : {"127.0.0.1", "::1", "localhost", "Near", "near.example.test"})
+        EXPECT_EQ(looked_up(&::getaddrinfo, node, "80", nullptr),
+                  looked_up(&original::getaddrinfo, node, "80", nullptr));
+    EXPECT_STREQ(::gethostbyname("near")->h_name, "Near.example.test");
+    EXPECT_FALSE(others_ran);
+    EXPECT_EQ(ramie::resolver_counters().lookups, before);
+    other.get();
+}
+
+TEST_F(names, a_thousand_do_not_stop_a_ticker) {
+    name_server server({.delay = 20ms});
+    std::vector<ramie::fiber<>> asking;
+    int right = 0;
+    auto worst = 0ns;
+    auto ticker = ramie::spawn([&] {
+        for (auto last = std::chrono::steady_clock::now();;) {
+            this_fiber::sleep_for(1ms);
+            const auto now = std::chrono::steady_clock::now();
+            worst = std::max(worst, std::chrono::nanoseconds(now - last) - 1ms);
+            last = now;
+        }
+    });
+    for (int i = 0; i != 1000; ++i)
+        asking.push_back(ramie::spawn([&, i] {
+            const std::string name = "host" + std::to_string(i) + "x.example.test";
+            right += address_of(name.c_str()) == "10.0.0." + std::to_string(i % 250) ? 1 : 0;
+        }));
+    ramie::join_all(asking);
+    ticker.kill();
+    EXPECT_EQ(right, 1000);
+    std::printf("the worst delay of a tick: %lld us\n", static_cast<long long>(worst / 1us));
+    // One after the other they take 20 s; a machine under load may delay a tick.
+    EXPECT_LT(worst, 5s);
+}
+
+TEST_F(names, that_nobody_answers_do_not_hold_a_fiber_that_is_killed) {
+    const name_server server({});
+    int code = 0;
+    int error = 0;
+    at_rest();
+    auto asking = ramie::spawn([&] {
+        addrinfo* found = nullptr;
+        code = ::getaddrinfo("silent.example.test", nullptr, nullptr, &found);
+        error = errno;
+    });
+    while (ramie::resolver_counters().lookups == 0) this_fiber::sleep_for(1ms);
+    const auto left = ramie::resolver_counters().left;
+    asking.kill();
+    EXPECT_EQ(code, EAI_SYSTEM);
+    EXPECT_EQ(error, ECANCELED);
+    EXPECT_EQ(ramie::resolver_counters().left, left + 1);
+    until_the_threads_are_done();
+}
+
+TEST_F(names, that_nobody_answers_end_with_a_timeout_or_the_limit) {
+    const name_server server({});
+    at_rest();
+    EXPECT_THROW(
+        {
+            const ramie::timeout limit(10ms);
+            addrinfo* found = nullptr;
+            EXPECT_EQ(::getaddrinfo("silent1.example.test", nullptr, nullptr, &found), EAI_SYSTEM);
+            EXPECT_EQ(errno, ETIMEDOUT);
+            EXPECT_EQ(::gethostbyname("silent2.example.test"), nullptr);
+            EXPECT_EQ(errno, ETIMEDOUT);
+            this_fiber::sleep_for(1h);
+        },
+        ramie::timeout_expired);
+    ramie::configure_resolver({.limit = 10ms});
+    EXPECT_EQ(looked_up(&::getaddrinfo, "silent3.example.test", nullptr, nullptr),
+              gai_strerror(EAI_AGAIN));
+    h_errno = 0;
+    EXPECT_EQ(::gethostbyname("silent4.example.test"), nullptr);
+    EXPECT_EQ(h_errno, TRY_AGAIN);
+    until_the_threads_are_done();
+}
+
+TEST_F(names, that_many_ask_for_at_a_time_are_looked_up_once) {
+    name_server server({.delay = 50ms});
+    std::vector<ramie::fiber<std::string>> asking;
+    for (int i = 0; i != 50; ++i)
+        asking.push_back(ramie::spawn([] { return address_of("host5.example.test"); }));
+    for (auto& each : asking) EXPECT_EQ(each.get(), "10.0.0.5");
+    EXPECT_EQ(server.asked("host5.example.test"), 1);
+    EXPECT_EQ(ramie::resolver_counters().shared, 49U);
+    // Without being told to, nothing is kept.
+    EXPECT_EQ(address_of("host5.example.test"), "10.0.0.5");
+    EXPECT_EQ(server.asked("host5.example.test"), 2);
+}
+
+TEST_F(names, are_kept_when_that_is_asked_for) {
+    name_server server({});
+    ramie::configure_resolver({.keep = 1h});
+    for (int i = 0; i != 3; ++i) {
+        EXPECT_EQ(address_of("host6.example.test"), "10.0.0.6");
+        EXPECT_EQ(address_of("missing.example.test."), gai_strerror(EAI_NONAME));
+    }
+    EXPECT_EQ(server.asked("host6.example.test"), 1);
+    EXPECT_EQ(server.asked("missing.example.test"), 3);
+    ramie::configure_resolver({.keep_failures = 1h});
+    for (int i = 0; i != 3; ++i) address_of("missing.example.test.");
+    EXPECT_EQ(server.asked("missing.example.test"), 4);
+}
+
+TEST_F(names, that_are_kept_have_a_bound) {
+    name_server server({});
+    ramie::configure_resolver({.keep = 1h, .kept = 2});
+    for (const char* const name : {"host1", "host2", "host3", "host3", "host2", "host1"})
+        address_of((std::string(name) + ".example.test").c_str());
+    EXPECT_EQ(server.asked("host1.example.test"), 2);
+    EXPECT_EQ(server.asked("host2.example.test"), 1);
+    EXPECT_EQ(server.asked("host3.example.test"), 1);
+}
+
+std::string text_of(const hostent* entry) {
+    if (entry == nullptr) return "failed: " + std::to_string(h_errno);
+    std::string all = std::string(entry->h_name) + ' ' + std::to_string(entry->h_addrtype);
+    for (char** each = entry->h_aliases; *each != nullptr; ++each) all += std::string(" =") + *each;
+    for (char** each = entry->h_addr_list; *each != nullptr; ++each) {
+        std::array<char, INET6_ADDRSTRLEN> text{};
+        ::inet_ntop(entry->h_addrtype, *each, text.data(), text.size());
+        all += std::string(" ") + text.data();
+    }
+    return all;
+}
+
+TEST_F(names, of_the_older_calls_are_what_those_find) {
+    const name_server server({});
+    for (const char* const name : {"127.0.0.1", "localhost", "near", "host7", "many.example.test",
+                                   "alias3.example.test", "missing.example.test", "six"}) {
+        EXPECT_EQ(text_of(::gethostbyname(name)), text_of(original::gethostbyname(name))) << name;
+        for (const int family : {AF_INET, AF_INET6})
+            EXPECT_EQ(text_of(::gethostbyname2(name, family)),
+                      text_of(original::gethostbyname2(name, family)))
+                << name;
+    }
+    for (const unsigned last : {7U, 8U}) {
+        const in_addr address{htonl(0x0a000000U + last)};
+        EXPECT_EQ(text_of(::gethostbyaddr(&address, sizeof address, AF_INET)),
+                  text_of(original::gethostbyaddr(&address, sizeof address, AF_INET)));
+    }
+}
+
+TEST_F(names, in_a_buffer_of_the_callers_are_as_large_as_those_of_libc) {
+    const name_server server({});
+    for (std::size_t size = 1; size < 700; size += 13) {
+        std::array<std::string, 2> texts;
+        for (const bool patched : {false, true}) {
+            std::vector<char> buffer(size);
+            hostent entry{};
+            hostent* found = nullptr;
+            int why = 0;
+            const auto ask = [&] {
+                return ::gethostbyname_r("many.example.test", &entry, buffer.data(), size, &found,
+                                         &why);
+            };
+            // On a thread it is the plain call.
+            const int code = patched ? ask() : ramie::offload(ask);
+            texts[patched ? 1 : 0] = std::to_string(code) + ' ' + std::to_string(why) + ' ' +
+                                     (found == &entry ? text_of(found) : "nothing");
+        }
+        EXPECT_EQ(texts[0], texts[1]) << size;
+    }
+}
+
+TEST_F(names, of_two_fibers_do_not_mix) {
+    const name_server server({.delay = 5ms});
+    std::vector<ramie::fiber<>> asking;
+    for (int i = 1; i != 6; ++i)
+        asking.push_back(ramie::spawn([i] {
+            const std::string name = "host" + std::to_string(i) + ".example.test";
+            const hostent* const mine = ::gethostbyname(name.c_str());
+            this_fiber::sleep_for(50ms);
+            EXPECT_EQ(text_of(mine), name + " 2 10.0.0." + std::to_string(i));
+        }));
+    ramie::join_all(asking);
+}
+
+TEST_F(names, of_addresses_are_what_the_plain_call_finds) {
+    const name_server server({});
+    sockaddr_in at{};
+    at.sin_family = AF_INET;
+    at.sin_port = htons(80);
+    for (const unsigned address : {0x0a000007U, 0x7f000001U, 0x0b000001U})
+        for (const int flags : {0, NI_NUMERICHOST, NI_NUMERICSERV, NI_NAMEREQD, NI_NOFQDN})
+            for (const socklen_t room : {100U, 4U, 0U}) {
+                at.sin_addr.s_addr = htonl(address);
+                std::array<std::string, 2> texts;
+                for (const bool patched : {false, true}) {
+                    std::array<char, 100> host{};
+                    std::array<char, 100> service{};
+                    const int code = (patched ? &::getnameinfo : &original::getnameinfo)(
+                        reinterpret_cast<sockaddr*>(&at), sizeof at, host.data(), room,
+                        service.data(), service.size(), flags);
+                    texts[patched ? 1 : 0] =
+                        std::to_string(code) +
+                        (code == 0 ? std::string(host.data()) + service.data() : "");
+                }
+                EXPECT_EQ(texts[0], texts[1]) << address << ' ' << flags << ' ' << room;
+            }
+}
+
+TEST_F(names, of_res_query_are_messages) {
+    name_server server({.delay = 10ms});
+    std::vector<ramie::fiber<int>> asking;
+    for (int i = 0; i != 4; ++i)
+        asking.push_back(ramie::spawn([i] {
+            std::array<unsigned char, 512> answer{};
+            const int size = static_cast<int>(answer.size());
+            struct __res_state own {};
+            ::res_ninit(&own);
+            const int length =
+                i == 0   ? ::res_query("host1.example.test", 1, 16, answer.data(), size)
+                : i == 1 ? ::res_search("host1", 1, 16, answer.data(), size)
+                : i == 2 ? ::res_nquery(&own, "host1.example.test", 1, 16, answer.data(), size)
+                         : ::res_querydomain("host1", "example.test", 1, 16, answer.data(), size);
+            ::res_nclose(&own);
+            EXPECT_EQ(std::string(answer.begin(), answer.begin() + std::max(length, 0))
+                          .substr(static_cast<std::size_t>(std::max(length - 3, 0))),
+                      "\x02hi");
+            return length;
+        }));
+    for (auto& each : asking) EXPECT_EQ(each.get(), asking[0].get());
+    std::array<unsigned char, 512> answer{};
+    EXPECT_EQ(::res_query("missing.example.test", 1, 16, answer.data(), 512), -1);
+    EXPECT_EQ(h_errno, HOST_NOT_FOUND);
+}
+
+TEST_F(names, are_found_in_a_forked_child) {
+    const name_server server({});
+    EXPECT_EQ(address_of("host3.example.test"), "10.0.0.3");
+    pid_t child = -1;
+    ramie::spawn([&] {
+        child = must("fork", ::fork());
+        if (child == 0) ::_exit(address_of("host4.example.test") == "10.0.0.4" ? 7 : 1);
+    }).join();
+    int status = 0;
+    EXPECT_EQ(::waitpid(child, &status, 0), child);
+    EXPECT_EQ(WEXITSTATUS(status), 7);
+    EXPECT_EQ(address_of("host5.example.test"), "10.0.0.5");
+}
+
+}  // namespace
