@@ -35,21 +35,28 @@ bool mailbox::post(std::function<void()> f) {
     const std::lock_guard guard(mutex_);
     if (closed_) return false;
     posted_.push_back(std::move(f));
-    if (!filled_.exchange(true)) {
-        // The plain call, not the one that may be patched: this can run on any thread. It cannot
-        // fail: the counter never overflows, since it is set once for each emptying.
-        const std::uint64_t one = 1;
-        syscall(SYS_write, event_fd_, &one, sizeof one);
-    }
+    ring();
     return true;
+}
+
+void mailbox::ring() noexcept {
+    if (filled_.exchange(true)) return;
+    // The plain call, not the one that may be patched: this can run on any thread. It cannot
+    // fail: the counter never overflows, since it is set once for each emptying.
+    const std::uint64_t one = 1;
+    const int saved = errno;
+    syscall(SYS_write, event_fd_, &one, sizeof one);
+    errno = saved;
 }
 
 std::vector<std::function<void()>> mailbox::take() {
     if (!filled_.load(std::memory_order_acquire)) return {};
     const std::lock_guard guard(mutex_);
+    // In this order: a handler that rings in between leaves the box filled, if not the counter, and
+    // the loop does not sleep over it.
+    filled_ = false;
     std::uint64_t count = 0;
     syscall(SYS_read, event_fd_, &count, sizeof count);
-    filled_ = false;
     return std::exchange(posted_, {});
 }
 

@@ -121,9 +121,11 @@ void scheduler::run_hub() {
 
 void scheduler::poll() noexcept {
     run_posted();
+    if (handler_noted_.load(std::memory_order_relaxed)) [[unlikely]]
+        wake_for_handlers();
     std::int64_t t = now();
     timers_.advance(t, timers_per_poll);
-    const std::int64_t timeout = time_to_wait(t);
+    const std::int64_t timeout = mailbox_->filled() ? 0 : time_to_wait(t);
     collect_events(timeout);
     if (timeout != 0) {
         t = now();

@@ -21,7 +21,8 @@ namespace ramie::monkey {
 struct options {
     bool socket = true;  // sockets and pipes: socket accept connect recv send read write close ...
     bool sleep = true;   // sleep usleep nanosleep clock_nanosleep
-    bool poll = true;    // poll
+    bool poll = true;    // poll select epoll_wait and their like
+    bool signal = true;  // pause sigwait sigsuspend, and where handlers run
 };
 
 // Patches the chosen families; a later call can only add. Idempotent. Never suspends. Callable from
@@ -30,6 +31,7 @@ void patch_all(options = {}) noexcept;
 void patch_socket() noexcept;
 void patch_sleep() noexcept;
 void patch_poll() noexcept;
+void patch_signal() noexcept;
 
 // True when a call of this name is cooperative on a fiber now: it is patched, or it never blocks
 // and what it changes is known ("bind"). Never suspends. Callable from any thread.
