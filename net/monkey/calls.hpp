@@ -4,11 +4,14 @@
 #include <dirent.h>
 #include <pthread.h>
 #include <semaphore.h>
+#include <sys/select.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
 #include <sys/wait.h>
 
 #include <atomic>
+#include <csetjmp>
+#include <csignal>
 #include <cstdarg>
 #include <cstdint>
 #include <cstdio>
@@ -16,6 +19,7 @@
 
 #include "ramie/detail/descriptors.hpp"
 
+struct epoll_event;
 struct pollfd;
 struct stat;
 struct statx;
@@ -32,11 +36,12 @@ enum class family : std::uint16_t {
     socket = 1,
     sleep = 2,
     poll = 4,
+    dns = 8,
     lock = 16,
+    process = 32,
+    signal = 64,
     stdio = 128,
     file = 256,
-    dns = 8,
-    process = 32,
 };
 
 inline constinit std::atomic<std::uint16_t> patched_families{0};
@@ -220,6 +225,48 @@ RAMIE_ORIGINAL(res_nsearch, int(struct __res_state*, const char*, int, int, unsi
 RAMIE_ORIGINAL(res_nquerydomain,
                int(struct __res_state*, const char*, const char*, int, int, unsigned char*, int));
 RAMIE_ORIGINAL(res_nsend, int(struct __res_state*, const unsigned char*, int, unsigned char*, int));
+// Waiting for many descriptors, and for signals.
+RAMIE_ORIGINAL(ppoll, int(pollfd*, unsigned long, const timespec*, const sigset_t*));
+RAMIE_ORIGINAL(__ppoll_chk, int(pollfd*, unsigned long, const timespec*, const sigset_t*, size_t));
+RAMIE_ORIGINAL(select, int(int, fd_set*, fd_set*, fd_set*, timeval*));
+RAMIE_ORIGINAL(pselect, int(int, fd_set*, fd_set*, fd_set*, const timespec*, const sigset_t*));
+RAMIE_ORIGINAL(epoll_create, int(int));
+RAMIE_ORIGINAL(epoll_create1, int(int));
+RAMIE_ORIGINAL(epoll_wait, int(int, epoll_event*, int, int));
+RAMIE_ORIGINAL(epoll_pwait, int(int, epoll_event*, int, int, const sigset_t*));
+RAMIE_ORIGINAL(epoll_pwait2, int(int, epoll_event*, int, const timespec*, const sigset_t*));
+RAMIE_ORIGINAL(pause, int());
+RAMIE_ORIGINAL(sigsuspend, int(const sigset_t*));
+RAMIE_ORIGINAL(sigwait, int(const sigset_t*, int*));
+RAMIE_ORIGINAL(sigwaitinfo, int(const sigset_t*, siginfo_t*));
+RAMIE_ORIGINAL(sigtimedwait, int(const sigset_t*, siginfo_t*, const timespec*));
+RAMIE_ORIGINAL(sigaction, int(int, const struct sigaction*, struct sigaction*));
+RAMIE_ORIGINAL(signal, sighandler_t(int, sighandler_t));
+RAMIE_ORIGINAL(__sysv_signal, sighandler_t(int, sighandler_t));
+RAMIE_ORIGINAL(siginterrupt, int(int, int));
+RAMIE_ORIGINAL(longjmp, void(__jmp_buf_tag*, int));
+RAMIE_ORIGINAL(_longjmp, void(__jmp_buf_tag*, int));
+RAMIE_ORIGINAL(siglongjmp, void(__jmp_buf_tag*, int));
+RAMIE_ORIGINAL(__longjmp_chk, void(__jmp_buf_tag*, int));
+// More ways to move bytes.
+RAMIE_ORIGINAL(recvmmsg, int(int, mmsghdr*, unsigned, int, timespec*));
+RAMIE_ORIGINAL(sendmmsg, int(int, mmsghdr*, unsigned, int));
+RAMIE_ORIGINAL(sendfile, ssize_t(int, int, off_t*, size_t));
+RAMIE_ORIGINAL(splice, ssize_t(int, off_t*, int, off_t*, size_t, unsigned));
+RAMIE_ORIGINAL(tee, ssize_t(int, int, size_t, unsigned));
+RAMIE_ORIGINAL(vmsplice, ssize_t(int, const iovec*, size_t, unsigned));
+RAMIE_ORIGINAL(preadv2, ssize_t(int, const iovec*, int, off_t, int));
+RAMIE_ORIGINAL(pwritev2, ssize_t(int, const iovec*, int, off_t, int));
+// More ways to make descriptors, to close them, and to lock files.
+RAMIE_ORIGINAL(eventfd, int(unsigned, int));
+RAMIE_ORIGINAL(timerfd_create, int(int, int));
+RAMIE_ORIGINAL(signalfd, int(int, const sigset_t*, int));
+RAMIE_ORIGINAL(open, int(const char*, int, mode_t));
+RAMIE_ORIGINAL(openat, int(int, const char*, int, mode_t));
+RAMIE_ORIGINAL(close_range, int(unsigned, unsigned, int));
+RAMIE_ORIGINAL(closefrom, void(int));
+RAMIE_ORIGINAL(flock, int(int, int));
+RAMIE_ORIGINAL(lockf, int(int, int, off_t));
 #undef RAMIE_ORIGINAL
 }  // namespace real
 

@@ -68,7 +68,8 @@ int finish_connect(int fd, const sockaddr* address, socklen_t length, descriptor
     for (;;) {
         d->clear(direction::write);
         const wake reason = judge(
-            wait_descriptor(*d, fd, direction::write, until, waits_as::watcher), *d, generation);
+            wait_descriptor(*d, fd, direction::write, until, waits_as::watcher, called_by::libc),
+            *d, generation);
         if (reason != wake::granted && reason != wake::timed_out) return -1;
         if (is_unmade(fd)) return fail_unmade(fd);
         const int result = try_connect(fd, address, length);

@@ -2,16 +2,20 @@
 // whole process, so the table learns of them on every thread once sockets are patched.
 
 #include <fcntl.h>
+#include <linux/close_range.h>
 #include <netinet/tcp.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdarg>
 #include <cstdio>
 
 #include "connection.hpp"
 #include "descriptor_kind.hpp"
+#include "file_locks.hpp"
 #include "made_nonblocking.hpp"
+#include "ramie/detail/loop_descriptors.hpp"
 
 using namespace ramie::monkey::detail;
 
@@ -43,10 +47,39 @@ void wake_all_of(int fd) noexcept {
     }
 }
 
+// Every number that the table has heard of in this range.
+void note_closing_all(unsigned first, unsigned last) noexcept {
+    for (std::size_t i = first / facts_chunk_size; i <= last / facts_chunk_size; ++i) {
+        if (i == facts_chunk_count) return;
+        const descriptor_facts* const chunk = facts_chunks[i].load();
+        if (chunk == nullptr) continue;
+        for (std::size_t j = 0; j != facts_chunk_size; ++j) {
+            const std::size_t fd = i * facts_chunk_size + j;
+            const bool is_known =
+                chunk[j].watchers != 0 || chunk[j].kind != descriptor_kind::unknown;
+            if (is_known && fd >= first && fd <= last) note_closing(static_cast<int>(fd));
+        }
+    }
+}
+
+// All but what the thread's loop works with.
+int close_others(unsigned first, unsigned last, int flags) noexcept {
+    for (const int own : loop_descriptors()) {
+        const auto kept = static_cast<unsigned>(own);
+        if (own < 0 || kept < first || kept > last) continue;
+        if (kept != first && real::close_range(first, kept - 1, flags) != 0) return -1;
+        if (kept == last) return 0;
+        first = kept + 1;
+    }
+    return real::close_range(first, last, flags);
+}
+
 // A process that is not patched yet may choose for one that is.
 void note_mode(int fd) noexcept { patched() ? note_mode_set(fd) : note_mode_chosen(fd); }
 
 int control(int fd, int command, void* argument) noexcept {
+    if (waits_for_lock(command) && on_fiber(family::socket))
+        return lock_record(fd, command, argument);
     const int result = real::fcntl(fd, command, argument);
     if (result < 0) return result;
     if (command == F_SETFL) note_mode(fd);
@@ -105,6 +138,19 @@ int connect(int fd, const sockaddr* address, socklen_t length) {
 int close(int fd) {
     if (owns_table()) note_closing(fd);
     return real::close(fd);
+}
+
+int close_range(unsigned first, unsigned last, int flags) noexcept {
+    const bool closes = (static_cast<unsigned>(flags) & CLOSE_RANGE_CLOEXEC) == 0 && first <= last;
+    if (!closes || !owns_table()) return real::close_range(first, last, flags);
+    note_closing_all(first, last);
+    return close_others(first, last, flags);
+}
+
+void closefrom(int first) noexcept {
+    // Without the system call it goes another way.
+    const auto lowest = static_cast<unsigned>(std::max(first, 0));
+    if (!owns_table() || close_range(lowest, ~0U, 0) != 0) real::closefrom(first);
 }
 
 // libc closes the descriptor of a stream without asking close().

@@ -47,9 +47,11 @@ ssize_t sendto(int fd, const void* data, size_t size, int flags, const sockaddr*
 }
 
 ssize_t sendmsg(int fd, const msghdr* message, int flags) {
-    if (is_on(family::socket)) note_passed(message);
-    return on_fiber(family::socket) ? send_message(fd, message, flags)
-                                    : real::sendmsg(fd, message, flags);
+    const ssize_t n = on_fiber(family::socket) ? send_message(fd, message, flags)
+                                               : real::sendmsg(fd, message, flags);
+    // Not before: only now is it sure that the message can be read.
+    if (n >= 0 && is_on(family::socket)) note_passed(*message);
+    return n;
 }
 
 ssize_t write(int fd, const void* data, size_t size) {
@@ -60,6 +62,25 @@ ssize_t writev(int fd, const iovec* parts, int count) {
     return on_fiber(family::socket) ? write_parts(fd, parts, count)
                                     : real::writev(fd, parts, count);
 }
+
+// At the place where the file is they do what readv() and writev() do; elsewhere they never wait.
+
+ssize_t preadv2(int fd, const iovec* parts, int count, off64_t offset, int flags) {
+    return on_fiber(family::socket) && offset == -1 && flags == 0
+               ? read_parts(fd, parts, count)
+               : real::preadv2(fd, parts, count, offset, flags);
+}
+
+ssize_t pwritev2(int fd, const iovec* parts, int count, off64_t offset, int flags) {
+    return on_fiber(family::socket) && offset == -1 && flags == 0
+               ? write_parts(fd, parts, count)
+               : real::pwritev2(fd, parts, count, offset, flags);
+}
+
+[[gnu::alias("preadv2")]] ssize_t preadv64v2(int fd, const iovec* parts, int count, off64_t offset,
+                                             int flags);
+[[gnu::alias("pwritev2")]] ssize_t pwritev64v2(int fd, const iovec* parts, int count,
+                                               off64_t offset, int flags);
 
 // What a program compiled with _FORTIFY_SOURCE calls. A buffer that is too small is left to the
 // checked original, which ends the process.

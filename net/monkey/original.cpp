@@ -66,7 +66,71 @@ int getsockopt(int fd, int level, int name, void* value, socklen_t* length) {
     return real::getsockopt(fd, level, name, value, length);
 }
 
+int recvmmsg(int fd, mmsghdr* messages, unsigned count, int flags, timespec* timeout) {
+    return real::recvmmsg(fd, messages, count, flags, timeout);
+}
+int sendmmsg(int fd, mmsghdr* messages, unsigned count, int flags) {
+    return real::sendmmsg(fd, messages, count, flags);
+}
+ssize_t sendfile(int to, int from, off_t* offset, size_t size) {
+    return real::sendfile(to, from, offset, size);
+}
+ssize_t splice(int from, off_t* from_offset, int to, off_t* to_offset, size_t size,
+               unsigned flags) {
+    return real::splice(from, from_offset, to, to_offset, size, flags);
+}
+ssize_t tee(int from, int to, size_t size, unsigned flags) {
+    return real::tee(from, to, size, flags);
+}
+ssize_t vmsplice(int fd, const iovec* parts, size_t count, unsigned flags) {
+    return real::vmsplice(fd, parts, count, flags);
+}
+ssize_t preadv2(int fd, const iovec* parts, int count, off_t offset, int flags) {
+    return real::preadv2(fd, parts, count, offset, flags);
+}
+ssize_t pwritev2(int fd, const iovec* parts, int count, off_t offset, int flags) {
+    return real::pwritev2(fd, parts, count, offset, flags);
+}
+int open(const char* path, int flags, mode_t mode) { return real::open(path, flags, mode); }
+int openat(int directory, const char* path, int flags, mode_t mode) {
+    return real::openat(directory, path, flags, mode);
+}
+int flock(int fd, int operation) { return real::flock(fd, operation); }
+int lockf(int fd, int command, off_t size) { return real::lockf(fd, command, size); }
+
 int poll(pollfd* fds, nfds_t count, int timeout_ms) { return real::poll(fds, count, timeout_ms); }
+int ppoll(pollfd* fds, nfds_t count, const timespec* timeout, const sigset_t* mask) {
+    return real::ppoll(fds, count, timeout, mask);
+}
+int select(int count, fd_set* read, fd_set* write, fd_set* except, timeval* timeout) {
+    return real::select(count, read, write, except, timeout);
+}
+int pselect(int count, fd_set* read, fd_set* write, fd_set* except, const timespec* timeout,
+            const sigset_t* mask) {
+    return real::pselect(count, read, write, except, timeout, mask);
+}
+int epoll_wait(int set, epoll_event* events, int room, int timeout_ms) {
+    return real::epoll_wait(set, events, room, timeout_ms);
+}
+int epoll_pwait(int set, epoll_event* events, int room, int timeout_ms, const sigset_t* mask) {
+    return real::epoll_pwait(set, events, room, timeout_ms, mask);
+}
+int epoll_pwait2(int set, epoll_event* events, int room, const timespec* timeout,
+                 const sigset_t* mask) {
+    return real::epoll_pwait2(set, events, room, timeout, mask);
+}
+int pause() { return real::pause(); }
+int sigsuspend(const sigset_t* mask) { return real::sigsuspend(mask); }
+int sigwait(const sigset_t* signals, int* taken) { return real::sigwait(signals, taken); }
+int sigwaitinfo(const sigset_t* signals, siginfo_t* info) {
+    return real::sigwaitinfo(signals, info);
+}
+int sigtimedwait(const sigset_t* signals, siginfo_t* info, const timespec* timeout) {
+    return real::sigtimedwait(signals, info, timeout);
+}
+int sigaction(int signal, const struct sigaction* action, struct sigaction* before) {
+    return real::sigaction(signal, action, before);
+}
 unsigned sleep(unsigned seconds) { return real::sleep(seconds); }
 int usleep(useconds_t microseconds) { return real::usleep(microseconds); }
 int nanosleep(const timespec* duration, timespec* rest) { return real::nanosleep(duration, rest); }

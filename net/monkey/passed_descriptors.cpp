@@ -24,9 +24,9 @@ void for_each_passed(const msghdr& message, F f) noexcept {
 
 }  // namespace
 
-void note_passed(const msghdr* message) noexcept {
-    if (message == nullptr || message->msg_control == nullptr) return;
-    for_each_passed(*message, [](int fd) { note_shared(fd); });
+void note_passed(const msghdr& message) noexcept {
+    if (message.msg_control == nullptr) return;
+    for_each_passed(message, [](int fd) { note_shared(fd); });
 }
 
 void note_received(const msghdr& message) noexcept {

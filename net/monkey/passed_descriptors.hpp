@@ -5,8 +5,8 @@
 
 namespace ramie::monkey::detail {
 
-// Before a message goes out: the mode of what it passes is no longer ours alone to know.
-void note_passed(const msghdr*) noexcept;
+// After a message went out: the mode of what it passes is no longer ours alone to know.
+void note_passed(const msghdr&) noexcept;
 
 // After one has come: its numbers are new, and may have meant something else before.
 void note_received(const msghdr&) noexcept;

@@ -11,6 +11,7 @@
 #include <cstring>
 
 #include "calls.hpp"
+#include "handlers.hpp"
 #include "parking.hpp"
 #include "ramie/monkey.hpp"
 #include "stream.hpp"
@@ -184,7 +185,39 @@ constexpr std::array covered{
     covered_call{"res_search", family::dns}, covered_call{"res_querydomain", family::dns},
     covered_call{"res_send", family::dns}, covered_call{"res_nquery", family::dns},
     covered_call{"res_nsearch", family::dns}, covered_call{"res_nquerydomain", family::dns},
-    covered_call{"res_nsend", family::dns}};
+    covered_call{"res_nsend", family::dns},
+    // More ways to move bytes, to make descriptors, to lock files.
+    covered_call{"recvmmsg", family::socket}, covered_call{"sendmmsg", family::socket},
+    covered_call{"sendfile", family::socket}, covered_call{"sendfile64", family::socket},
+    covered_call{"splice", family::socket}, covered_call{"tee", family::socket},
+    covered_call{"vmsplice", family::socket}, covered_call{"preadv2", family::socket},
+    covered_call{"pwritev2", family::socket}, covered_call{"preadv64v2", family::socket},
+    covered_call{"pwritev64v2", family::socket}, covered_call{"open", family::socket},
+    covered_call{"open64", family::socket}, covered_call{"openat", family::socket},
+    covered_call{"openat64", family::socket}, covered_call{"creat", family::socket},
+    covered_call{"creat64", family::socket}, covered_call{"__open_2", family::socket},
+    covered_call{"__open64_2", family::socket}, covered_call{"__openat_2", family::socket},
+    covered_call{"__openat64_2", family::socket}, covered_call{"eventfd", family::socket},
+    covered_call{"timerfd_create", family::socket}, covered_call{"signalfd", family::socket},
+    covered_call{"close_range", family::socket}, covered_call{"closefrom", family::socket},
+    covered_call{"flock", family::socket}, covered_call{"lockf", family::socket},
+    covered_call{"lockf64", family::socket},
+    // Waiting for many descriptors, and for signals.
+    covered_call{"__poll", family::poll}, covered_call{"ppoll", family::poll},
+    covered_call{"__ppoll_chk", family::poll}, covered_call{"select", family::poll},
+    covered_call{"__select", family::poll}, covered_call{"pselect", family::poll},
+    covered_call{"epoll_create", family::poll}, covered_call{"epoll_create1", family::poll},
+    covered_call{"epoll_ctl", family::poll}, covered_call{"epoll_wait", family::poll},
+    covered_call{"epoll_pwait", family::poll}, covered_call{"epoll_pwait2", family::poll},
+    covered_call{"pause", family::signal}, covered_call{"sigsuspend", family::signal},
+    covered_call{"__sigsuspend", family::signal}, covered_call{"sigwait", family::signal},
+    covered_call{"sigwaitinfo", family::signal}, covered_call{"sigtimedwait", family::signal},
+    covered_call{"sigaction", family::signal}, covered_call{"__sigaction", family::signal},
+    covered_call{"signal", family::signal}, covered_call{"bsd_signal", family::signal},
+    covered_call{"ssignal", family::signal}, covered_call{"sysv_signal", family::signal},
+    covered_call{"__sysv_signal", family::signal}, covered_call{"siginterrupt", family::signal},
+    covered_call{"longjmp", family::signal}, covered_call{"_longjmp", family::signal},
+    covered_call{"siglongjmp", family::signal}, covered_call{"__longjmp_chk", family::signal}};
 
 }  // namespace
 
@@ -209,6 +242,11 @@ void patch_stdio() noexcept {
     detail::patch(detail::family::stdio);
 }
 
+void patch_signal() noexcept {
+    detail::patch(detail::family::signal);
+    detail::adopt_handlers();
+}
+
 void patch_all(options chosen) noexcept {
     if (chosen.socket) patch_socket();
     if (chosen.sleep) patch_sleep();
@@ -218,6 +256,7 @@ void patch_all(options chosen) noexcept {
     if (chosen.stdio) patch_stdio();
     if (chosen.process) patch_process();
     if (chosen.dns) patch_dns();
+    if (chosen.signal) patch_signal();
 }
 
 bool is_patched(std::string_view call) noexcept {

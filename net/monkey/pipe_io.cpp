@@ -16,9 +16,13 @@ bool is_ready(int fd, short events) noexcept {
     return false;
 }
 
+// Keeps errno.
 bool is_fifo(int fd) noexcept {
+    const int saved = errno;
     struct stat status;
-    return fstat(fd, &status) == 0 && S_ISFIFO(status.st_mode);
+    const bool is = fstat(fd, &status) == 0 && S_ISFIFO(status.st_mode);
+    errno = saved;
+    return is;
 }
 
 // Ready promises room for so much, and not for more.
@@ -30,14 +34,18 @@ ssize_t write_at_most(int fd, iovec first, std::size_t most) noexcept {
 }  // namespace
 
 ssize_t try_read_parts(int fd, const iovec* parts, int count) noexcept {
-    const ssize_t n = preadv2(fd, parts, count, -1, RWF_NOWAIT);
+    const ssize_t n = real::preadv2(fd, parts, count, -1, RWF_NOWAIT);
     if (n >= 0 || errno != EOPNOTSUPP) return n;
     // Ready at this moment; only a thief in another process could make this wait.
-    return is_ready(fd, POLLIN) ? real::readv(fd, parts, count) : -1;
+    if (is_ready(fd, POLLIN)) return real::readv(fd, parts, count);
+    if (!is_fifo(fd)) return -1;
+    // One that nobody has opened for writing yet is at its end, and no event tells so.
+    const nonblocking_for_a_call mode(fd);
+    return real::readv(fd, parts, count);
 }
 
 ssize_t try_write_parts(int fd, const iovec* parts, int count) noexcept {
-    const ssize_t n = pwritev2(fd, parts, count, -1, RWF_NOWAIT);
+    const ssize_t n = real::pwritev2(fd, parts, count, -1, RWF_NOWAIT);
     if (n >= 0 || errno != EOPNOTSUPP) return n;
     if (!is_ready(fd, POLLOUT)) return -1;
     if (is_fifo(fd)) return write_at_most(fd, parts[0], PIPE_BUF);

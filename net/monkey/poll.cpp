@@ -1,78 +1,68 @@
-// poll: the calling fiber watches all the descriptors at once, and asks the kernel what it saw.
+// poll and ppoll.
 
 #include <poll.h>
 
-#include <cerrno>
-#include <memory>
-#include <new>
-#include <optional>
-
-#include "calls.hpp"
-#include "ramie/detail/fiber_core.hpp"
-#include "stream_io.hpp"
+#include "pending_signals.hpp"
+#include "probe.hpp"
+#include "watching.hpp"
 
 namespace ramie::monkey::detail {
 
 namespace {
 
-constexpr wait_kind in_poll{"poll()", outside::kernel};
+constexpr wait_kind in_poll{"poll()", outside::kernel, nullptr, handler_ends::always};
 
-// The places of one fiber in the queues of many descriptors, both directions of each.
-class watch_list {
-  public:
-    // False, with errno, when a descriptor cannot be watched or memory is short.
-    bool watch(const pollfd* fds, unsigned count) noexcept {
-        places_.reset(new (std::nothrow) std::optional<waiter>[2 * std::size_t{count}]);
-        if (places_ == nullptr) {
-            errno = ENOMEM;
-            return false;
-        }
-        for (unsigned i = 0; i != count; ++i) {
-            if (fds[i].fd < 0) continue;
-            // Errors and hang-ups are always asked for: they come with readability.
-            if (!add(fds[i].fd, direction::read, places_[2 * i])) return false;
-            if ((fds[i].events & POLLOUT) != 0 &&
-                !add(fds[i].fd, direction::write, places_[2 * i + 1]))
-                return false;
-        }
-        return true;
+bool watch_all(watch_list& places, const pollfd* fds, unsigned count) noexcept {
+    if (!places.reserve(2 * std::size_t{count} + 1)) return false;
+    for (unsigned i = 0; i != count; ++i) {
+        if (fds[i].fd < 0) continue;
+        places.add(fds[i].fd, direction::read);
+        if ((fds[i].events & POLLOUT) != 0) places.add(fds[i].fd, direction::write);
     }
+    return true;
+}
 
-  private:
-    static bool add(int fd, direction dir, std::optional<waiter>& place) noexcept {
-        descriptor* d = descriptor_of(fd);
-        if (d == nullptr) return false;
-        // A regular file that is not ready for what is asked never will be.
-        if (!ramie::detail::watch(*d, fd, dir)) return errno == EPERM;
-        place.emplace(*current_fiber).on_wake = [](waiter&) noexcept { return false; };
-        d->waiting(dir).enqueue(*place);
-        return true;
-    }
-
-    std::unique_ptr<std::optional<waiter>[]> places_;
-};
-
-int poll_on_fiber(pollfd* fds, nfds_t asked, int timeout_ms) noexcept {
+// `ask` is the plain call that does not wait.
+template <class Ask>
+int poll_on_fiber(pollfd* fds, nfds_t asked, deadline until, const sigset_t* mask,
+                  Ask ask) noexcept {
     // The kernel looks no further.
     const auto count = static_cast<unsigned>(asked);
+    pending_signals opened;
+    int n = 0;
+    const watched how = watch_until(
+        in_poll, fds, until,
+        [&] {
+            // What is ready, refused or not to be waited for needs no parking; and a wake-up may
+            // have come from what is over. The kernel decides.
+            n = ask();
+            return n != 0;
+        },
+        [&](watch_list& places) {
+            if (!watch_all(places, fds, count)) return false;
+            opened.watch_opened(places, mask);
+            return true;
+        });
+    take_turn();
+    return how == watched::failed ? -1 : n;
+}
+
+int poll_ms(pollfd* fds, nfds_t count, int timeout_ms) noexcept {
     const deadline until =
         timeout_ms < 0 ? deadline::never() : deadline(std::chrono::milliseconds(timeout_ms));
-    for (;;) {
-        // What is ready, refused or not to be waited for needs no parking; and a wake-up may have
-        // come from what is over. The kernel decides.
-        const int n = real::poll(fds, count, 0);
-        if (n != 0 || timeout_ms == 0 || until.expired()) {
-            take_turn();
-            return n;
-        }
-        watch_list places;
-        if (!places.watch(fds, count)) return -1;
-        const wake reason = park_fiber(in_poll, fds, until);
-        if (reason == wake::interrupted && !was_taken_back(reason)) {
-            errno = wait_error(reason);
-            return -1;
-        }
-    }
+    return poll_on_fiber(fds, count, until, nullptr, [=] { return real::poll(fds, count, 0); });
+}
+
+int poll_ns(pollfd* fds, nfds_t count, const timespec* timeout, const sigset_t* mask) noexcept {
+    if (timeout != nullptr && (!may_be_read(timeout, sizeof *timeout) || !is_valid(*timeout)))
+        return real::ppoll(fds, count, timeout, mask);
+    const timespec none{};
+    if (mask != nullptr && !may_be_read(mask, sizeof(unsigned long)))
+        return real::ppoll(fds, count, &none, mask);
+    return poll_on_fiber(fds, count, deadline_after(timeout), mask, [&] {
+        const signals_are_own own(mask);
+        return real::ppoll(fds, count, &none, mask);
+    });
 }
 
 }  // namespace
@@ -84,14 +74,29 @@ using namespace ramie::monkey::detail;
 extern "C" {
 
 int poll(pollfd* fds, nfds_t count, int timeout_ms) {
-    return on_fiber(family::poll) ? poll_on_fiber(fds, count, timeout_ms)
+    return on_fiber(family::poll) ? poll_ms(fds, count, timeout_ms)
                                   : real::poll(fds, count, timeout_ms);
 }
 
+[[gnu::alias("poll")]] int __poll(pollfd* fds, nfds_t count, int timeout_ms);
+
+int ppoll(pollfd* fds, nfds_t count, const timespec* timeout, const sigset_t* mask) {
+    return on_fiber(family::poll) ? poll_ns(fds, count, timeout, mask)
+                                  : real::ppoll(fds, count, timeout, mask);
+}
+
+// Too small a buffer: the checked originals end the process.
+
 int __poll_chk(pollfd* fds, nfds_t count, int timeout_ms, size_t room) {
-    // Too small a buffer: the checked original ends the process.
     if (!on_fiber(family::poll) || room / sizeof *fds < count)
         return real::__poll_chk(fds, count, timeout_ms, room);
-    return poll_on_fiber(fds, count, timeout_ms);
+    return poll_ms(fds, count, timeout_ms);
+}
+
+int __ppoll_chk(pollfd* fds, nfds_t count, const timespec* timeout, const sigset_t* mask,
+                size_t room) {
+    if (!on_fiber(family::poll) || room / sizeof *fds < count)
+        return real::__ppoll_chk(fds, count, timeout, mask, room);
+    return poll_ns(fds, count, timeout, mask);
 }
 }

@@ -194,7 +194,7 @@ ssize_t receive_from(int fd, void* data, std::size_t size, int flags, sockaddr* 
 }
 
 ssize_t receive_message(int fd, msghdr* message, int flags) noexcept {
-    if (message == nullptr || !are_valid(message->msg_iov, message->msg_iovlen))
+    if (!may_be_read(message, sizeof *message) || !are_valid(message->msg_iov, message->msg_iovlen))
         return real::recvmsg(fd, message, flags);
     return receive_on_fiber(
         fd, total_of(message->msg_iov, message->msg_iovlen), flags,

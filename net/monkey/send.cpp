@@ -120,7 +120,7 @@ ssize_t send_to(int fd, const void* data, std::size_t size, int flags, const soc
 }
 
 ssize_t send_message(int fd, const msghdr* message, int flags) noexcept {
-    if (message == nullptr || !are_valid(message->msg_iov, message->msg_iovlen))
+    if (!may_be_read(message, sizeof *message) || !are_valid(message->msg_iov, message->msg_iovlen))
         return real::sendmsg(fd, message, flags);
     return send_on_fiber_to(fd, message->msg_name, message->msg_iov, message->msg_iovlen, flags,
                             [=](int f) { return real::sendmsg(fd, message, f); });

@@ -23,7 +23,7 @@ template <class Attempt>
 __attribute__((always_inline)) inline ssize_t transfer_simply(descriptor& d, int fd, direction dir,
                                                               std::size_t wanted,
                                                               Attempt attempt) noexcept {
-    return transfer(d, fd, dir, wanted, deadline::never(), attempt).count;
+    return transfer<called_by::libc>(d, fd, dir, wanted, deadline::never(), attempt).count;
 }
 
 }  // namespace ramie::monkey::detail

@@ -10,22 +10,37 @@
 
 namespace ramie::monkey::detail {
 
-wake sleep_on_fiber(deadline until) noexcept { return park_fiber(sleeping, nullptr, until); }
-
 namespace {
+
+constexpr wait_kind in_pause{sleeping.what, outside::nobody, nullptr,
+                             handler_ends::unless_restarting};
+constexpr wait_kind in_sleep{sleeping.what, outside::nobody, nullptr, handler_ends::always};
 
 constexpr std::int64_t second = 1'000'000'000;
 constexpr std::int64_t longest = std::numeric_limits<std::int64_t>::max() / 4;
-
-bool is_valid(const timespec& t) noexcept {
-    return t.tv_sec >= 0 && t.tv_nsec >= 0 && t.tv_nsec < second;
-}
 
 std::int64_t nanoseconds_of(const timespec& t) noexcept {
     return t.tv_sec > longest / second ? longest : t.tv_sec * second + t.tv_nsec;
 }
 
 timespec timespec_of(std::int64_t ns) noexcept { return {ns / second, ns % second}; }
+
+}  // namespace
+
+wake sleep_on_fiber(deadline until) noexcept { return park_fiber(in_sleep, nullptr, until); }
+
+wake pause_on_fiber(deadline until) noexcept { return park_fiber(in_pause, nullptr, until); }
+
+bool is_valid(const timespec& t) noexcept {
+    return t.tv_sec >= 0 && t.tv_nsec >= 0 && t.tv_nsec < second;
+}
+
+deadline deadline_after(const timespec* duration) noexcept {
+    if (duration == nullptr) return deadline::never();
+    return std::chrono::nanoseconds(nanoseconds_of(*duration));
+}
+
+namespace {
 
 std::int64_t time_on(clockid_t clock) noexcept {
     timespec now{};

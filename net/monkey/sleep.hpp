@@ -11,4 +11,14 @@ namespace ramie::monkey::detail {
 // Suspends the calling fiber.
 wake sleep_on_fiber(deadline until) noexcept;
 
+// The same between two tries of a call that a signal's handler with SA_RESTART does not end.
+// Suspends the calling fiber.
+wake pause_on_fiber(deadline until) noexcept;
+
+// True for a duration that the kernel takes.
+bool is_valid(const timespec&) noexcept;
+
+// So long from now; null: never.
+deadline deadline_after(const timespec*) noexcept;
+
 }  // namespace ramie::monkey::detail

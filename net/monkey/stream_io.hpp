@@ -9,6 +9,7 @@
 #include <cerrno>
 
 #include "descriptor_kind.hpp"
+#include "probe.hpp"
 #include "ramie/detail/transfer.hpp"
 #include "sleep.hpp"
 
@@ -41,7 +42,7 @@ ssize_t wait_for(int fd, direction dir, descriptor_facts& facts, deadline until,
         const ssize_t n = attempt();
         if (n >= 0 || errno != EAGAIN || wants_nonblocking(fd, facts)) return n;
     }
-    return transfer(fd, dir, wanted, until, attempt).count;
+    return transfer<called_by::libc>(fd, dir, wanted, until, attempt).count;
 }
 
 // The kernel moves no more in one call (its MAX_RW_COUNT).
@@ -52,7 +53,7 @@ constexpr bool is_simple_size(std::size_t size) noexcept { return size - 1 < mos
 
 // False for what the kernel refuses at first sight: the plain call says how, and does not wait.
 inline bool are_valid(const iovec* parts, std::size_t count) noexcept {
-    return count <= IOV_MAX && (parts != nullptr || count == 0) &&
+    return count <= IOV_MAX && may_be_read(parts, count * sizeof *parts) &&
            std::all_of(parts, parts + count,
                        [](const iovec& each) { return each.iov_len <= SSIZE_MAX; });
 }
@@ -148,8 +149,22 @@ ssize_t retry(int fd, deadline until, Attempt attempt) noexcept {
     for (auto pause = 100us;; pause = std::min(pause * 2, 20'000us)) {
         const ssize_t n = attempt();
         if (n >= 0 || errno != EAGAIN || until.expired()) return n;
-        const wake reason = judge(sleep_on_fiber(pause), *d, generation);
+        const wake reason = judge(pause_on_fiber(pause), *d, generation);
         if (reason == wake::closed || reason == wake::interrupted) return -1;
+    }
+}
+
+// The same for what is no transfer: until `attempt()` is true. False, with errno, when the fiber is
+// interrupted. Suspends the calling fiber.
+template <class Attempt>
+bool try_until(deadline until, Attempt attempt) noexcept {
+    using namespace std::chrono_literals;
+    for (auto pause = 100us;; pause = std::min(pause * 2, 20'000us)) {
+        if (attempt()) return true;
+        const wake reason = pause_on_fiber(std::min(until, deadline(pause)));
+        if (reason != wake::interrupted || was_taken_back(reason)) continue;
+        errno = wait_error(reason);
+        return false;
     }
 }
 

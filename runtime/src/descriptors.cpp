@@ -4,9 +4,11 @@
 
 #include <poll.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <system_error>
 
+#include "ramie/detail/loop_descriptors.hpp"
 #include "ramie/wait_fd.hpp"
 #include "switching.hpp"
 
@@ -20,6 +22,15 @@ void describe_descriptor(const void* number, std::string& out) {
 
 constexpr wait_kind a_reading{"reading", outside::kernel, &describe_descriptor};
 constexpr wait_kind a_writing{"writing", outside::kernel, &describe_descriptor};
+constexpr wait_kind a_libc_reading{"reading", outside::kernel, &describe_descriptor,
+                                   handler_ends::unless_restarting};
+constexpr wait_kind a_libc_writing{"writing", outside::kernel, &describe_descriptor,
+                                   handler_ends::unless_restarting};
+
+constexpr const wait_kind& kind_of(direction dir, called_by who) noexcept {
+    if (who == called_by::us) return dir == direction::read ? a_reading : a_writing;
+    return dir == direction::read ? a_libc_reading : a_libc_writing;
+}
 
 constexpr bool only_watches(waiter&) noexcept { return false; }
 
@@ -33,13 +44,22 @@ void wake_other_schedulers(int fd) noexcept {
 
 }  // namespace
 
+std::array<int, 2> loop_descriptors() noexcept {
+    scheduler* const mine = scheduler::find();
+    if (mine == nullptr) return {-1, -1};
+    const int set = mine->reactor().descriptor_of_set();
+    const int box = mine->post_box()->descriptor();
+    return {std::min(set, box), std::max(set, box)};
+}
+
 descriptor* find_descriptor(int fd) noexcept { return current_scheduler->reactor().find(fd); }
 
 bool watch(descriptor& d, int fd, direction dir) noexcept {
     return current_scheduler->reactor().watch(d, fd, dir);
 }
 
-wake wait_descriptor(descriptor& d, int fd, direction dir, deadline until, waits_as role) noexcept {
+wake wait_descriptor(descriptor& d, int fd, direction dir, deadline until, waits_as role,
+                     called_by who) noexcept {
     scheduler& mine = *current_scheduler;
     if (!mine.reactor().watch(d, fd, dir)) return wake::closed;
     waiter& self = current_fiber->place;
@@ -48,7 +68,7 @@ wake wait_descriptor(descriptor& d, int fd, direction dir, deadline until, waits
         d.waiting(dir).enqueue_first(self);
     else
         d.waiting(dir).enqueue(self);
-    const wake reason = mine.park_queued(dir == direction::read ? a_reading : a_writing,
+    const wake reason = mine.park_queued(kind_of(dir, who),
                                          reinterpret_cast<const void*>(std::intptr_t{fd}), until);
     if (reason == wake::closed) errno = EBADF;
     return reason;
@@ -60,8 +80,11 @@ bool was_taken_back(wake reason) noexcept {
 
 int wait_error(wake reason) noexcept {
     if (reason == wake::timed_out) return EAGAIN;
-    if (reason == wake::interrupted) return current_fiber->interrupts.front().error_number();
-    return errno;
+    if (reason != wake::interrupted) return errno;
+    interrupt& first = current_fiber->interrupts.front();
+    const int error = first.error_number();
+    if (error == EINTR) first.unlink();
+    return error;
 }
 
 void forget(int fd) noexcept {

@@ -83,10 +83,12 @@ int kill_request::error_number() const noexcept { return ECANCELED; }
 
 void raise_interrupt() {
     fiber_core& self = *current_fiber;
-    if (self.interrupts.empty()) return;
-    interrupt& first = self.interrupts.front();
-    self.interrupts.pop_front();
-    first.raise();
+    while (!self.interrupts.empty()) {
+        interrupt& first = self.interrupts.front();
+        self.interrupts.pop_front();
+        // Only libc's calls end because a handler has run.
+        if (first.error_number() != EINTR) first.raise();
+    }
 }
 
 task_place allocate_task(std::size_t bytes, std::size_t alignment, std::size_t stack_size) {

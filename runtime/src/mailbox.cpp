@@ -57,9 +57,11 @@ void mailbox::ring() noexcept {
 std::vector<std::function<void()>> mailbox::take() {
     if (!filled_.load(std::memory_order_acquire)) return {};
     const std::lock_guard guard(mutex_);
+    // In this order: a handler that rings in between leaves the box filled, if not the counter, and
+    // the loop does not sleep over it.
+    filled_ = false;
     std::uint64_t count = 0;
     syscall(SYS_read, event_fd_, &count, sizeof count);
-    filled_ = false;
     return std::exchange(posted_, {});
 }
 

@@ -26,6 +26,9 @@ class mailbox {
     // from any thread.
     bool post(std::function<void()> f);
 
+    // Wakes the reactor. Async-signal-safe. Callable from any thread.
+    void ring() noexcept;
+
     // Becomes readable when something was posted.
     [[nodiscard]] int descriptor() const noexcept { return event_fd_; }
 

@@ -125,9 +125,11 @@ void scheduler::run_hub() {
 
 void scheduler::poll() noexcept {
     run_posted();
+    if (handler_noted_.load(std::memory_order_relaxed)) [[unlikely]]
+        wake_for_handlers();
     std::int64_t t = now();
     timers_.advance(t, timers_per_poll);
-    const std::int64_t timeout = time_to_wait(t);
+    const std::int64_t timeout = mailbox_->filled() ? 0 : time_to_wait(t);
     if (heart_ != nullptr && timeout != 0) heart_->rest();
     collect_events(timeout);
     if (heart_ != nullptr) heart_->beat(monotonic_now());

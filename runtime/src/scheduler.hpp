@@ -2,6 +2,7 @@
 // context of its own) that runs only when no fiber is ready, or to keep I/O and timers fair.
 #pragma once
 
+#include <atomic>
 #include <cerrno>
 #include <cstdint>
 #include <memory>
@@ -128,6 +129,11 @@ class scheduler {
     std::int64_t virtual_now = 0;
     void set_virtual_grace(std::int64_t ns) noexcept { virtual_grace_ = ns; }
 
+    // See handled_signals.hpp. The first is async-signal-safe.
+    void note_handler(handler_ends reach) noexcept;
+    [[nodiscard]] std::uint64_t handlers_run() const noexcept { return handlers_run_; }
+    [[nodiscard]] wait_queue& waiting_for_handler() noexcept { return waiting_for_handler_; }
+
     // For tests; null: the fibers run in the order in which they became ready.
     void set_hook(schedule_hook*) noexcept;
     [[nodiscard]] schedule_hook* hook() const noexcept { return hook_; }
@@ -149,6 +155,12 @@ class scheduler {
         }
         std::exception_ptr error;
         int number = ECANCELED;
+    };
+
+    // Ends the main fiber's wait in a libc call.
+    struct handler_interrupt final : detail::interrupt {
+        [[noreturn]] void raise() override;
+        [[nodiscard]] int error_number() const noexcept override;
     };
 
     scheduler();
@@ -178,6 +190,7 @@ class scheduler {
     [[nodiscard]] std::int64_t time_to_wait(std::int64_t now) noexcept;
     void collect_events(std::int64_t timeout_ns) noexcept;
     void run_posted() noexcept;
+    void wake_for_handlers() noexcept;
     bool something_awaited() noexcept;
     [[nodiscard]] bool waits_for_outside() const noexcept;
     void declare_deadlock() noexcept;
@@ -221,6 +234,13 @@ class scheduler {
     std::shared_ptr<heartbeat> heart_;
     std::int64_t virtual_grace_ = 0;
     std::uint64_t switches_ = 0;
+
+    // Written by handlers, which interrupt this very thread.
+    std::atomic<std::uint64_t> handlers_run_{0};
+    std::atomic<const wait_kind*> handler_ends_call_{nullptr};
+    std::atomic<bool> handler_noted_{false};
+    wait_queue waiting_for_handler_;
+    handler_interrupt handler_interrupt_;
 };
 
 inline bool scheduler::grant(fiber_core& f, wake reason) noexcept {

@@ -164,6 +164,29 @@ void with_no_message(stage& s) {
     });
 }
 
+// Pointers to memory that is not there.
+void with_a_bad_message(stage& s) {
+    for (const channel c : all_channels) {
+        const ends e = s.open(c);
+        s.add(name_of(c), [=](actor& me) {
+            must("write", ::write(e.b, "hello", 5));
+            auto* const parts = bad_pointer<iovec>();
+            auto* const bad = bad_pointer<msghdr>();
+            me.call("readv", [=] { return ::readv(e.a, parts, 1); });
+            me.call("writev", [=] { return ::writev(e.b, parts, 1); });
+            me.call("recvmsg", [=] { return ::recvmsg(e.a, bad, 0); });
+            me.call("sendmsg", [=] { return ::sendmsg(e.b, bad, 0); });
+            msghdr message{};
+            message.msg_iov = parts;
+            message.msg_iovlen = 2;
+            me.call("recvmsg", [&] { return ::recvmsg(e.a, &message, 0); });
+            me.call("recvmsg", [&] { return ::recvmsg(e.a, &message, MSG_WAITALL); });
+            me.call("sendmsg", [&] { return ::sendmsg(e.b, &message, 0); });
+            me.receive(receiver::read, e.a, 10);
+        });
+    }
+}
+
 void for_a_bad_address(stage& s) {
     for (const channel c : {channel::udp, channel::tcp}) {
         const ends e = s.open(c);
@@ -210,6 +233,7 @@ const named_scenario scenarios[] = {
     {"into_a_bad_buffer", into_a_bad_buffer},
     {"from_a_bad_buffer", from_a_bad_buffer},
     {"with_no_message", with_no_message},
+    {"with_a_bad_message", with_a_bad_message},
     {"for_a_bad_address", for_a_bad_address},
     {"urgent_data_first", urgent_data_first},
 };

@@ -140,6 +140,21 @@ TEST_P(an_interrupted_transfer, moves_what_is_there) {
     f.get();
 }
 
+// Also what has come without the loop having heard of it.
+TEST_P(an_interrupted_transfer, moves_what_has_come_meanwhile) {
+    const auto f = ramie::spawn([&] {
+        char bytes[10] = {};
+        EXPECT_EQ(::read(ends_.a, bytes, 9), 3);
+        EXPECT_STREQ(bytes, "abc");
+        EXPECT_EQ(::read(ends_.a, bytes, 9), -1);
+        EXPECT_EQ(errno, ECANCELED);
+    });
+    let_others_run();
+    ASSERT_EQ(::write(ends_.b, "abc", 3), 3);
+    f.kill();
+    f.get();
+}
+
 INSTANTIATE_TEST_SUITE_P(, an_interrupted_transfer,
                          ::testing::Values(channel::tcp, channel::pair, channel::pipe),
                          channel_name<::testing::TestParamInfo<channel>>);

@@ -98,7 +98,12 @@ constexpr const char* socket_calls[] = {
     "pipe",       "pipe2",      "fcntl",      "ioctl",      "setsockopt",    "bind",  "listen",
     "getsockopt", "fcntl64",    "__read_chk", "__recv_chk", "__recvfrom_chk"};
 constexpr const char* sleep_calls[] = {"sleep", "usleep", "nanosleep", "clock_nanosleep"};
-constexpr const char* poll_calls[] = {"poll", "__poll_chk"};
+constexpr const char* poll_calls[] = {"poll",      "__poll_chk", "ppoll",        "__ppoll_chk",
+                                      "select",    "pselect",    "epoll_create", "epoll_create1",
+                                      "epoll_ctl", "epoll_wait", "epoll_pwait",  "epoll_pwait2"};
+constexpr const char* signal_calls[] = {"pause",       "sigsuspend",   "sigwait",
+                                        "sigwaitinfo", "sigtimedwait", "sigaction",
+                                        "signal",      "siginterrupt", "siglongjmp"};
 
 void expect_patched(std::span<const char* const> names, bool patched) {
     for (const char* name : names) EXPECT_EQ(ramie::monkey::is_patched(name), patched) << name;
@@ -112,8 +117,10 @@ TEST(is_patched, tells_of_each_family) {
     ramie::monkey::patch_sleep();
     expect_patched(sleep_calls, true);
     expect_patched(poll_calls, false);
+    expect_patched(signal_calls, false);
     ramie::monkey::patch_all({.socket = false});
     expect_patched(poll_calls, true);
+    expect_patched(signal_calls, true);
     expect_patched(socket_calls, false);
     ramie::monkey::patch_socket();
     ramie::monkey::patch_all();

@@ -126,6 +126,33 @@ TEST_P(lost_number, is_told_by_the_end_of_its_stream) {
     ::close(e.b);
 }
 
+TEST_P(lost_number, is_told_by_the_close_of_a_range) {
+    const ends e = open_numbered(GetParam());
+    outcome seen;
+    const auto reader = start_reading(e.a, seen);
+    EXPECT_EQ(::close_range(number, number + 10, 0), 0);
+    reader.get();
+    expect_closed(seen);
+    ::close(e.b);
+}
+
+TEST(closefrom, spares_the_loop) {
+    ramie::monkey::patch_all();
+    ramie::run([] {
+        ::usleep(1'000);
+        ::closefrom(3);
+        const ends e = open_channel(channel::pipe);
+        const auto reader = ramie::spawn([&] {
+            char byte;
+            EXPECT_EQ(::read(e.a, &byte, 1), 1);
+        });
+        ::usleep(1'000);
+        EXPECT_EQ(::write(e.b, "x", 1), 1);
+        reader.get();
+        for (const int fd : {e.a, e.b}) ::close(fd);
+    });
+}
+
 // Nobody can know, until the number is made anew.
 TEST_P(lost_number, is_told_when_it_comes_back_after_an_unseen_close) {
     for (const channel next : kinds) {

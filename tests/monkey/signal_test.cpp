@@ -1,4 +1,5 @@
-// A signal's handler runs at once while fibers wait, and none of their calls is ended by it.
+// A signal's handler runs at once while fibers wait, and of their calls it ends that of the main
+// fiber, if any.
 
 #include <pthread.h>
 
@@ -48,6 +49,53 @@ TEST_P(a_signal, does_not_end_a_call_of_a_fiber) {
     other.join();
     GetParam().end(s);
     EXPECT_EQ(waiting.get(), GetParam().error);
+}
+
+// As it ends that of a thread.
+TEST_P(a_signal, ends_the_wait_of_the_main_fiber) {
+    site s(GetParam());
+    const auto other = ramie::spawn([] { ::raise(SIGUSR1); });
+    EXPECT_EQ(outcome_of(GetParam(), s), EINTR);
+    EXPECT_EQ(signals, 1);
+    other.get();
+    // It is told once: calls wait again.
+    const auto ender = ramie::spawn([&] {
+        let_others_run();
+        GetParam().end(s);
+    });
+    EXPECT_EQ(outcome_of(GetParam(), s), GetParam().error);
+    ender.get();
+}
+
+// A call that would be restarted waits on; poll() and its like never are.
+TEST_P(a_signal, with_restart_ends_what_never_restarts) {
+    struct sigaction action {};
+    action.sa_handler = [](int) { signals = signals + 1; };
+    action.sa_flags = SA_RESTART;
+    ASSERT_EQ(::sigaction(SIGUSR1, &action, nullptr), 0);
+    site s(GetParam());
+    const auto other = ramie::spawn([&] {
+        ::raise(SIGUSR1);
+        let_others_run();
+        ramie::this_fiber::sleep_for(std::chrono::milliseconds(1));
+        GetParam().end(s);
+    });
+    EXPECT_EQ(outcome_of(GetParam(), s), GetParam().restarts ? GetParam().error : EINTR);
+    EXPECT_EQ(signals, 1);
+    other.get();
+}
+
+// What ran before the call has nothing to do with it.
+TEST_P(a_signal, before_the_wait_ends_nothing) {
+    site s(GetParam());
+    const auto other = ramie::spawn([&] {
+        let_others_run();
+        GetParam().end(s);
+    });
+    ::raise(SIGUSR1);
+    EXPECT_EQ(outcome_of(GetParam(), s), GetParam().error);
+    EXPECT_EQ(signals, 1);
+    other.get();
 }
 
 INSTANTIATE_TEST_SUITE_P(, a_signal, ::testing::ValuesIn(waiting_calls()),

@@ -22,10 +22,14 @@ namespace {
 
 // The calls that wait in the kernel for their own sake, and not for a lock of the test.
 constexpr std::initializer_list<long> waiting_calls{
-    SYS_read,    SYS_write,     SYS_readv,           SYS_writev, SYS_recvfrom,
-    SYS_sendto,  SYS_recvmsg,   SYS_sendmsg,         SYS_accept, SYS_accept4,
-    SYS_connect, SYS_nanosleep, SYS_clock_nanosleep, SYS_poll,   SYS_ppoll,
-    SYS_wait4,   SYS_waitid};
+    SYS_read,     SYS_write,         SYS_readv,           SYS_writev,      SYS_recvfrom,
+    SYS_sendto,   SYS_recvmsg,       SYS_sendmsg,         SYS_accept,      SYS_accept4,
+    SYS_connect,  SYS_nanosleep,     SYS_clock_nanosleep, SYS_poll,        SYS_ppoll,
+    SYS_select,   SYS_pselect6,      SYS_epoll_wait,      SYS_epoll_pwait, SYS_epoll_pwait2,
+    SYS_pause,    SYS_rt_sigsuspend, SYS_rt_sigtimedwait, SYS_recvmmsg,    SYS_preadv2,
+    SYS_sendmmsg, SYS_sendfile,      SYS_splice,          SYS_tee,         SYS_vmsplice,
+    SYS_open,     SYS_openat,        SYS_flock,           SYS_fcntl,
+    SYS_wait4,    SYS_waitid};
 
 }  // namespace
 
@@ -216,6 +220,13 @@ bool actor::has_ended(std::string_view name) const { return stage_.find(name).en
 void actor::until_ended(std::string_view name) {
     until([&] { return has_ended(name); });
 }
+
+void actor::until_begun(std::string_view name, int calls) {
+    const actor& other = stage_.find(name);
+    until([&] { return other.ended_ || other.calls_ >= calls; });
+}
+
+void actor::give_way() const { stage_.give_way(); }
 
 void actor::until_drained(int fd) {
     until([fd] {

@@ -96,9 +96,13 @@ class actor {
     // begun more than `calls`.
     void until_blocked(std::string_view other, int calls = 0);
     void until_ended(std::string_view other);
+    // Until the other one has begun so many calls, or ended.
+    void until_begun(std::string_view other, int calls);
     [[nodiscard]] bool has_ended(std::string_view other) const;
     // True while the other one is still in the call that until_blocked() found it in.
     [[nodiscard]] bool still_waits(std::string_view other) const;
+    // Lets the others go on.
+    void give_way() const;
     // Until nothing that was sent to `fd` is left to be received.
     void until_drained(int fd);
     void until(const std::function<bool()>& condition);

@@ -1,16 +1,24 @@
 #include "support/waiting_calls.hpp"
 
+#include <fcntl.h>
 #include <poll.h>
+#include <sys/epoll.h>
+#include <sys/file.h>
+#include <sys/select.h>
+#include <sys/sendfile.h>
+#include <sys/stat.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstdlib>
 #include <ctime>
 
 namespace ramie::test {
 
 site::~site() {
     for (const int each : owned) ::close(each);
+    if (!path.empty()) ::unlink(path.c_str());
 }
 
 int site::own(int each) {
@@ -55,6 +63,66 @@ void open_connecting(site& s) {
 
 void open_nothing(site&) {}
 
+// What is waited on is an epoll set in another one, of a connection.
+void open_set(site& s) {
+    open_ends<channel::tcp>(s);
+    epoll_event event{};
+    event.events = EPOLLIN;
+    const int inner = s.own(must("epoll_create1", ::epoll_create1(0)));
+    const int outer = s.own(must("epoll_create1", ::epoll_create1(0)));
+    must("epoll_ctl", ::epoll_ctl(inner, EPOLL_CTL_ADD, s.fd, &event));
+    must("epoll_ctl", ::epoll_ctl(outer, EPOLL_CTL_ADD, inner, &event));
+    s.fd = outer;
+}
+
+// What is sent comes from a file.
+template <channel C>
+void open_full_with_file(site& s) {
+    open_full<C>(s);
+    s.file = s.own(must("open", ::open("/proc/self/exe", O_RDONLY | O_CLOEXEC)));
+}
+
+// What is received goes to a pipe.
+template <channel C>
+void open_ends_with_pipe(site& s) {
+    open_ends<C>(s);
+    const ends pipe = open_channel(channel::pipe);
+    s.own(pipe.a);
+    s.file = s.own(pipe.b);
+}
+
+// Somebody else has it.
+void open_locked(site& s) {
+    char name[] = "/tmp/ramie-lock-XXXXXX";
+    s.peer = s.own(must("mkstemp", ::mkstemp(name)));
+    s.fd = s.own(must("open", ::open(name, O_RDWR)));
+    ::unlink(name);
+}
+template <int Command>
+void lock_record(int fd, short type) {
+    struct flock lock {};
+    lock.l_type = type;
+    lock.l_whence = SEEK_SET;
+    must("fcntl", ::fcntl(fd, Command, &lock));
+}
+void open_flocked(site& s) {
+    open_locked(s);
+    must("flock", ::flock(s.peer, LOCK_EX));
+}
+void open_record_locked(site& s) {
+    open_locked(s);
+    lock_record<F_OFD_SETLK>(s.peer, F_WRLCK);
+}
+
+void make_fifo(site& s) {
+    char directory[] = "/tmp/ramie-fifo-XXXXXX";
+    const int fd = must("mkstemp", ::mkstemp(directory));
+    ::close(fd);
+    ::unlink(directory);
+    s.path = directory;
+    must("mkfifo", ::mkfifo(directory, 0600));
+}
+
 long ok(long result) { return result < 0 ? result : 0; }
 
 long wait_in_recv(const site& s) {
@@ -81,10 +149,73 @@ long wait_in_poll(const site& s) {
     pollfd readable{s.fd, POLLIN, 0};
     return ok(::poll(&readable, 1, -1));
 }
+long wait_in_ppoll(const site& s) {
+    pollfd readable{s.fd, POLLIN, 0};
+    return ok(::ppoll(&readable, 1, nullptr, nullptr));
+}
+long wait_in_select(const site& s) {
+    fd_set readable;
+    FD_ZERO(&readable);
+    FD_SET(s.fd, &readable);
+    return ok(::select(s.fd + 1, &readable, nullptr, nullptr, nullptr));
+}
+long wait_in_pselect(const site& s) {
+    fd_set readable;
+    FD_ZERO(&readable);
+    FD_SET(s.fd, &readable);
+    return ok(::pselect(s.fd + 1, &readable, nullptr, nullptr, nullptr, nullptr));
+}
+long wait_in_epoll_wait(const site& s) {
+    epoll_event event;
+    return ok(::epoll_wait(s.fd, &event, 1, -1));
+}
+long wait_in_epoll_pwait2(const site& s) {
+    epoll_event event;
+    return ok(::epoll_pwait2(s.fd, &event, 1, nullptr, nullptr));
+}
 long wait_in_usleep(const site&) { return ::usleep(50'000); }
 long wait_in_nanosleep(const site&) {
     const timespec time{0, 50'000'000};
     return ::nanosleep(&time, nullptr);
+}
+
+long wait_in_recvmmsg(const site& s) {
+    char byte;
+    iovec part{&byte, 1};
+    mmsghdr message{};
+    message.msg_hdr.msg_iov = &part;
+    message.msg_hdr.msg_iovlen = 1;
+    return ok(::recvmmsg(s.fd, &message, 1, 0, nullptr));
+}
+long wait_in_sendmmsg(const site& s) {
+    char byte = 'x';
+    iovec part{&byte, 1};
+    mmsghdr message{};
+    message.msg_hdr.msg_iov = &part;
+    message.msg_hdr.msg_iovlen = 1;
+    return ok(::sendmmsg(s.fd, &message, 1, 0));
+}
+long wait_in_sendfile(const site& s) {
+    off_t from = 0;
+    return ok(::sendfile(s.fd, s.file, &from, 1));
+}
+long wait_in_splice(const site& s) { return ok(::splice(s.fd, nullptr, s.file, nullptr, 1, 0)); }
+long wait_in_tee(const site& s) { return ok(::tee(s.fd, s.file, 1, 0)); }
+long wait_in_preadv2(const site& s) {
+    char byte;
+    const iovec part{&byte, 1};
+    return ok(::preadv2(s.fd, &part, 1, -1, 0));
+}
+long wait_in_flock(const site& s) { return ::flock(s.fd, LOCK_SH); }
+long wait_in_fcntl(const site& s) {
+    struct flock lock {};
+    lock.l_type = F_RDLCK;
+    return ok(::fcntl(s.fd, F_OFD_SETLKW, &lock));
+}
+template <int Access>
+long wait_in_open(const site& s) {
+    const int fd = ::open(s.path.c_str(), Access);
+    return fd < 0 ? fd : ::close(fd);
 }
 
 void write_to_peer(site& s) { must("write", ::write(s.peer, "x", 1)); }
@@ -96,6 +227,11 @@ void drain_peer(site& s) {
 void connect_to_it(site& s) {
     const int fd = s.own(must("socket", ::socket(AF_INET, SOCK_STREAM, 0)));
     must("connect", ::connect(fd, s.at.get(), s.at.length));
+}
+void unlock(site& s) { must("flock", ::flock(s.peer, LOCK_UN)); }
+void unlock_record(site& s) { lock_record<F_OFD_SETLK>(s.peer, F_UNLCK); }
+void open_other_end(site& s) {
+    s.own(must("open", ::open(s.path.c_str(), O_RDWR | O_NONBLOCK | O_CLOEXEC)));
 }
 void shut_down(site& s) { must("shutdown", ::shutdown(s.fd, SHUT_RDWR)); }
 void leave(site&) {}
@@ -110,9 +246,25 @@ constexpr waiting_call calls[] = {
     {"write_to_a_pipe", open_full<channel::pipe>, wait_in_write, drain_peer},
     {"accept", open_accepting, wait_in_accept, connect_to_it},
     {"connect", open_connecting, wait_in_connect, shut_down, ECONNRESET},
-    {"poll", open_ends<channel::tcp>, wait_in_poll, write_to_peer},
-    {"usleep", open_nothing, wait_in_usleep, leave},
-    {"nanosleep", open_nothing, wait_in_nanosleep, leave},
+    {"poll", open_ends<channel::tcp>, wait_in_poll, write_to_peer, 0, false, true},
+    {"ppoll", open_ends<channel::pipe>, wait_in_ppoll, write_to_peer, 0, false, true},
+    {"select", open_ends<channel::pipe>, wait_in_select, write_to_peer, 0, false, true},
+    {"pselect", open_ends<channel::udp>, wait_in_pselect, write_to_peer, 0, false, true},
+    {"epoll_wait", open_set, wait_in_epoll_wait, write_to_peer, 0, false, true},
+    {"epoll_pwait2", open_set, wait_in_epoll_pwait2, write_to_peer, 0, false, true},
+    {"recvmmsg", open_ends<channel::udp>, wait_in_recvmmsg, write_to_peer},
+    {"sendmmsg", open_full<channel::datagram_pair>, wait_in_sendmmsg, drain_peer},
+    {"sendfile", open_full_with_file<channel::pair>, wait_in_sendfile, drain_peer},
+    {"splice_of_a_socket", open_ends_with_pipe<channel::tcp>, wait_in_splice, write_to_peer},
+    {"splice_of_a_pipe", open_ends_with_pipe<channel::pipe>, wait_in_splice, write_to_peer},
+    {"tee", open_ends_with_pipe<channel::pipe>, wait_in_tee, write_to_peer},
+    {"preadv2", open_ends<channel::pipe>, wait_in_preadv2, write_to_peer},
+    {"flock", open_flocked, wait_in_flock, unlock, 0, true, true},
+    {"fcntl_of_a_lock", open_record_locked, wait_in_fcntl, unlock_record, 0, true, true},
+    {"open_of_a_fifo_to_read", make_fifo, wait_in_open<O_RDONLY>, open_other_end},
+    {"open_of_a_fifo_to_write", make_fifo, wait_in_open<O_WRONLY>, open_other_end},
+    {"usleep", open_nothing, wait_in_usleep, leave, 0, false, true},
+    {"nanosleep", open_nothing, wait_in_nanosleep, leave, 0, false, true},
 };
 
 }  // namespace

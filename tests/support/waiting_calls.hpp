@@ -21,9 +21,11 @@ struct site;
 struct waiting_call {
     const char* name;
     void (*prepare)(site&);
-    long (*wait)(const site&);  // returns 0, or -1 with errno, as the call does
-    void (*end)(site&);         // nothing for a sleep, which ends by itself
-    int error = 0;              // of an ended wait; 0: none
+    long (*wait)(const site&);   // returns 0, or -1 with errno, as the call does
+    void (*end)(site&);          // nothing for a sleep, which ends by itself
+    int error = 0;               // of an ended wait; 0: none
+    bool restarts = true;        // after a signal's handler with SA_RESTART
+    bool in_every_mode = false;  // waits also when the descriptor is non-blocking
 };
 
 // The descriptors of one such wait, closed at the end.
@@ -35,9 +37,11 @@ struct site {
 
     int own(int fd);
 
-    int fd = -1;    // what is waited on; none for a sleep
-    int peer = -1;  // what ends the wait
-    address at;     // of a listener
+    int fd = -1;       // what is waited on; none for a sleep
+    int peer = -1;     // what ends the wait
+    address at;        // of a listener
+    int file = -1;     // what is sent
+    std::string path;  // of a FIFO
     std::vector<int> owned;
 };
 

@@ -7,11 +7,14 @@
 #pragma once
 
 #include <poll.h>
+#include <sys/epoll.h>
+#include <sys/select.h>
 #include <sys/socket.h>
 #include <sys/types.h>
 #include <sys/uio.h>
 #include <sys/wait.h>
 
+#include <csignal>
 #include <cstdio>
 #include <ctime>
 
@@ -53,7 +56,34 @@ int ioctl(int fd, unsigned long request, void* argument);
 int setsockopt(int fd, int level, int name, const void* value, socklen_t length);
 int getsockopt(int fd, int level, int name, void* value, socklen_t* length);
 
+int recvmmsg(int fd, mmsghdr* messages, unsigned count, int flags, timespec* timeout);
+int sendmmsg(int fd, mmsghdr* messages, unsigned count, int flags);
+ssize_t sendfile(int to, int from, off_t* offset, size_t size);
+ssize_t splice(int from, off_t* from_offset, int to, off_t* to_offset, size_t size, unsigned flags);
+ssize_t tee(int from, int to, size_t size, unsigned flags);
+ssize_t vmsplice(int fd, const iovec* parts, size_t count, unsigned flags);
+ssize_t preadv2(int fd, const iovec* parts, int count, off_t offset, int flags);
+ssize_t pwritev2(int fd, const iovec* parts, int count, off_t offset, int flags);
+int open(const char* path, int flags, mode_t mode = 0);
+int openat(int directory, const char* path, int flags, mode_t mode = 0);
+int flock(int fd, int operation);
+int lockf(int fd, int command, off_t size);
+
 int poll(pollfd* fds, nfds_t count, int timeout_ms);
+int ppoll(pollfd* fds, nfds_t count, const timespec* timeout, const sigset_t* mask);
+int select(int count, fd_set* read, fd_set* write, fd_set* except, timeval* timeout);
+int pselect(int count, fd_set* read, fd_set* write, fd_set* except, const timespec* timeout,
+            const sigset_t* mask);
+int epoll_wait(int set, epoll_event* events, int room, int timeout_ms);
+int epoll_pwait(int set, epoll_event* events, int room, int timeout_ms, const sigset_t* mask);
+int epoll_pwait2(int set, epoll_event* events, int room, const timespec* timeout,
+                 const sigset_t* mask);
+int pause();
+int sigsuspend(const sigset_t* mask);
+int sigwait(const sigset_t* signals, int* taken);
+int sigwaitinfo(const sigset_t* signals, siginfo_t* info);
+int sigtimedwait(const sigset_t* signals, siginfo_t* info, const timespec* timeout);
+int sigaction(int signal, const struct sigaction* action, struct sigaction* before);
 unsigned sleep(unsigned seconds);
 int usleep(useconds_t microseconds);
 int nanosleep(const timespec* duration, timespec* rest);

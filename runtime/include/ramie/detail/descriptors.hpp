@@ -125,7 +125,9 @@ enum class waits_as : std::uint8_t {
     consumer,        // goes on to transfer, and then calls pass_on
     consumer_again,  // was woken and found nothing: keeps its turn
 };
-wake wait_descriptor(descriptor&, int fd, direction, deadline, waits_as) noexcept;
+enum class called_by : std::uint8_t { us, libc };  // a signal may end the wait of a libc call
+wake wait_descriptor(descriptor&, int fd, direction, deadline, waits_as,
+                     called_by = called_by::us) noexcept;
 
 // After a transfer: if there may be more, the next waiter has its turn. Never suspends.
 inline void pass_on(descriptor& d, direction dir) noexcept {
@@ -142,7 +144,7 @@ void forget(int fd) noexcept;
 bool was_taken_back(wake) noexcept;
 
 // errno for a wait that did not end in readiness: EAGAIN (timed out), ECANCELED or ETIMEDOUT
-// (killed, scope expired), else errno as it stands.
+// (killed, scope expired), EINTR (told once), else errno as it stands.
 int wait_error(wake) noexcept;
 
 }  // namespace ramie::detail

@@ -74,8 +74,19 @@ inline bool try_transfer(descriptor& d, direction dir, std::size_t wanted, ssize
     return true;
 }
 
-// Parks until an attempt succeeds. Inlined: a frame less on the stack of every parked fiber.
+// What is there comes before the interrupt of a wait for it: its event may not be collected yet.
+// Keeps errno when there is nothing.
 template <class Try>
+inline bool try_after_interrupt(descriptor& d, direction dir, std::size_t wanted, ssize_t& n,
+                                Try& attempt) noexcept {
+    const int error = errno;
+    if (try_transfer(d, dir, wanted, n, attempt)) return true;
+    errno = error;
+    return false;
+}
+
+// Parks until an attempt succeeds. Inlined: a frame less on the stack of every parked fiber.
+template <called_by Who, class Try>
 __attribute__((always_inline)) inline transferred transfer_when_ready(descriptor& d, int fd,
                                                                       direction dir,
                                                                       std::size_t wanted,
@@ -94,25 +105,28 @@ __attribute__((always_inline)) inline transferred transfer_when_ready(descriptor
             if (reason == wake::timed_out) break;
         }
         transfers_in_turn = 0;
-        reason = judge(wait_descriptor(d, fd, dir, until, role), d, generation);
+        reason = judge(wait_descriptor(d, fd, dir, until, role, Who), d, generation);
         role = waits_as::consumer_again;
+        ssize_t n;
+        if (reason == wake::interrupted && try_after_interrupt(d, dir, wanted, n, attempt))
+            return {n, wake::granted};
     }
     return {-1, reason};
 }
 
 // What hardly ever waits does not pay for the case that it does.
-template <class Try>
+template <called_by Who, class Try>
 [[gnu::noinline]] transferred transfer_later(descriptor& d, int fd, direction dir,
                                              std::size_t wanted, deadline until,
                                              Try& attempt) noexcept {
-    return transfer_when_ready(d, fd, dir, wanted, until, attempt);
+    return transfer_when_ready<Who>(d, fd, dir, wanted, until, attempt);
 }
 
 // Calls `attempt`, which must not block and returns what a system call does, until it does not
 // fail with EAGAIN, or the deadline, an interrupt or a close of `fd` ends the wait. `wanted`: a
 // transfer of less leaves the descriptor not ready; 0: a short one proves nothing. Only for a
 // fiber: current_fiber is not null. Suspends the calling fiber.
-template <class Try>
+template <called_by Who = called_by::us, class Try>
 __attribute__((always_inline)) inline transferred transfer(descriptor& d, int fd, direction dir,
                                                            std::size_t wanted, deadline until,
                                                            Try attempt) noexcept {
@@ -121,17 +135,17 @@ __attribute__((always_inline)) inline transferred transfer(descriptor& d, int fd
         if (try_transfer(d, dir, wanted, n, attempt)) [[likely]]
             return {n, wake::granted};
     }
-    return dir == direction::write ? transfer_later(d, fd, dir, wanted, until, attempt)
-                                   : transfer_when_ready(d, fd, dir, wanted, until, attempt);
+    return dir == direction::write ? transfer_later<Who>(d, fd, dir, wanted, until, attempt)
+                                   : transfer_when_ready<Who>(d, fd, dir, wanted, until, attempt);
 }
 
-template <class Try>
+template <called_by Who = called_by::us, class Try>
 inline transferred transfer(int fd, direction dir, std::size_t wanted, deadline until,
                             Try attempt) noexcept {
     descriptor* const d = descriptor_of(fd);
     if (d == nullptr) [[unlikely]]
         return {-1, wake::closed};
-    return transfer(*d, fd, dir, wanted, until, std::move(attempt));
+    return transfer<Who>(*d, fd, dir, wanted, until, std::move(attempt));
 }
 
 }  // namespace ramie::detail

@@ -23,12 +23,17 @@ enum class wake : std::uint8_t { granted, timed_out, interrupted, closed };
 // Who outside of the scheduler can end a wait; a deadlock is when nobody can.
 enum class outside : std::uint8_t { nobody, kernel, another_thread };
 
+// Whether a signal's handler that runs meanwhile ends the wait of the main fiber with EINTR, as it
+// ends that of a thread: not when the handler was installed with SA_RESTART, for most libc calls.
+enum class handler_ends : std::uint8_t { nothing, unless_restarting, always };
+
 // What a fiber waits for, for people: one constant for each sort of wait.
 struct wait_kind {
     const char* what;  // "an event"
     outside ended_by = outside::nobody;
     // Appends which one, and who holds it.
     void (*describe)(const void* object, std::string&) = nullptr;
+    handler_ends handler = handler_ends::nothing;
 };
 
 using auto_unlink_hook = boost::intrusive::list_base_hook<

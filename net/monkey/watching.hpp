@@ -1,0 +1,65 @@
+// Waiting for many descriptors at once, as poll, select and epoll_wait do: the calling fiber stands
+// in the queue of each, and asks the kernel what it saw when one of them wakes it.
+#pragma once
+
+#include <array>
+#include <cerrno>
+#include <memory>
+#include <optional>
+
+#include "calls.hpp"
+#include "ramie/detail/fiber_core.hpp"
+#include "stream_io.hpp"
+
+namespace ramie::monkey::detail {
+
+// The places of one fiber in the queues of many descriptors.
+class watch_list {
+  public:
+    // Room for so many. False, with errno, when memory is short.
+    bool reserve(std::size_t places) noexcept;
+
+    // From now on an event of this direction wakes the fiber; errors and hang-ups come with
+    // readability.
+    void add(int fd, direction) noexcept;
+
+    // The same for another queue.
+    void add(wait_queue&) noexcept;
+
+    // Of something no event will tell: park() comes back to look at it.
+    void look_again() noexcept { is_complete_ = false; }
+
+    // Suspends the calling fiber.
+    wake park(const wait_kind&, const void* object, deadline) noexcept;
+
+  private:
+    std::array<std::optional<waiter>, 4> few_;
+    std::unique_ptr<std::optional<waiter>[]> many_;
+    std::optional<waiter>* next_ = few_.data();
+    bool is_complete_ = true;
+};
+
+enum class watched : std::uint8_t { seen, timed_out, failed };
+
+// Until `look()` is true. It asks the kernel, and must not wait; `list(watch_list&)` names what is
+// worth another look, and is false, with errno, when that cannot be. A failed wait has errno set.
+// Suspends the calling fiber.
+template <class Look, class List>
+watched watch_until(const wait_kind& kind, const void* object, deadline until, Look look,
+                    List list) noexcept {
+    for (;;) {
+        if (look()) return watched::seen;
+        if (until.expired()) return watched::timed_out;
+        watch_list places;
+        if (!list(places)) return watched::failed;
+        const wake reason = places.park(kind, object, until);
+        if (reason != wake::interrupted || was_taken_back(reason)) continue;
+        const int error = wait_error(reason);
+        // What is there comes first.
+        if (look()) return watched::seen;
+        errno = error;
+        return watched::failed;
+    }
+}
+
+}  // namespace ramie::monkey::detail

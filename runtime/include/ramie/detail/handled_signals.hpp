@@ -1,0 +1,23 @@
+// What a signal's handler that has run on a thread with fibers means to them: the libc call that
+// the main fiber waits in may end with EINTR, as that of a thread would, and pause() ends wherever
+// it is.
+#pragma once
+
+#include <cstdint>
+
+#include "ramie/detail/wait_queue.hpp"
+
+namespace ramie::detail {
+
+// To be called by the handler. `reach`: nothing, when one fiber's call has asked for the signal;
+// always, when only the calls that never restart are ended by it. Async-signal-safe. Never
+// suspends.
+void note_handler_ran(handler_ends reach) noexcept;
+
+// How many did on the calling fiber's thread. Never suspends.
+[[nodiscard]] std::uint64_t handlers_run() noexcept;
+
+// Who waits here is woken when one has run. Never suspends.
+[[nodiscard]] wait_queue& waiting_for_handler() noexcept;
+
+}  // namespace ramie::detail
