@@ -32,6 +32,7 @@ class thread_pool::state : public std::enable_shared_from_this<state> {
     using place = std::shared_ptr<async_result<>>;
     bool add(const std::shared_ptr<detail::thread_job>& job, const place& room) {
         const std::lock_guard guard(mutex_);
+        if (stopping_) throw too_late();
         if (jobs_.size() >= bound_) {
             room_wanted_.push_back(room);
             return false;
@@ -51,14 +52,17 @@ class thread_pool::state : public std::enable_shared_from_this<state> {
     void stop() {
         std::vector<std::thread> all;
         std::deque<std::shared_ptr<detail::thread_job>> dropped;
+        std::deque<place> refused;
         {
             const std::lock_guard guard(mutex_);
             stopping_ = true;
             all.swap(threads_);
             dropped.swap(jobs_);
+            refused.swap(room_wanted_);
             news_.notify_all();
         }
         for (const auto& each : dropped) each->revoke();
+        for (const auto& each : refused) each->set_exception(std::make_exception_ptr(too_late()));
         for (std::thread& each : all) each.join();
     }
 
@@ -76,6 +80,10 @@ class thread_pool::state : public std::enable_shared_from_this<state> {
     }
 
   private:
+    static std::logic_error too_late() {
+        return std::logic_error("ramie: the thread_pool was destroyed before this work began");
+    }
+
     void start_thread() {
         threads_.emplace_back([self = shared_from_this()] { self->work(); });
     }
@@ -146,13 +154,14 @@ thread_pool::~thread_pool() { state_->stop(); }
 
 std::shared_ptr<detail::thread_job> thread_pool::submit(detail::thread_job::function work) {
     auto job = std::make_shared<detail::thread_job>(std::move(work));
+    const auto keep = state_;  // the pool may be gone after a wait
     for (;;) {
         const auto room = std::make_shared<async_result<>>();
-        if (state_->add(job, room)) return job;
+        if (keep->add(job, room)) return job;
         try {
-            room->wait();
+            room->get();
         } catch (...) {
-            state_->give_up(room);
+            keep->give_up(room);
             throw;
         }
     }
