@@ -92,9 +92,17 @@ void task_group::cancel() {
 
 void task_group::join() {
     if (is_linked()) unlink();
-    joining_ = true;
-    crew_->join({});
-    joining_ = false;
+    {
+        // One that is broken ends too: a failure after that is an interrupt again.
+        struct joining {
+            explicit joining(bool& f) : flag(f) { flag = true; }
+            ~joining() { flag = false; }
+            joining(const joining&) = delete;
+            joining& operator=(const joining&) = delete;
+            bool& flag;
+        } const while_it_lasts(joining_);
+        crew_->join({});
+    }
     if (error_ != nullptr) std::rethrow_exception(error_);
 }
 

@@ -17,6 +17,9 @@ class schedule_hook {
     // null when the loop asks; it is ready itself, and last in the queue, when it gave way.
     virtual std::uint32_t pick(const ready_ring&, const fiber_core* leaving) noexcept = 0;
 
+    // Which of so many things, at least two, a fiber does that may do any of them.
+    virtual std::uint32_t choose(std::uint32_t) noexcept { return 0; }
+
     // Giving way only offers to be pre-empted: going on is as good.
     bool preempting = false;
 

@@ -22,9 +22,13 @@ std::uint32_t uniform_schedule::pick(const ready_ring& ready, const fiber_core*)
     return static_cast<std::uint32_t>(random_.below(ready.size()));
 }
 
+std::uint32_t uniform_schedule::choose(std::uint32_t count) noexcept {
+    return static_cast<std::uint32_t>(random_.below(count));
+}
+
 // --- priorities ------------------------------------------------------------------------------
 
-priority_schedule::priority_schedule(std::uint64_t seed) noexcept : seed_(seed) {
+priority_schedule::priority_schedule(std::uint64_t seed) noexcept : seed_(seed), choices_(~seed) {
     seeded_random chosen(seed);
     // How long the run will be is not known: every order of magnitude gets its share of the seeds.
     const std::uint64_t steps = std::uint64_t{8} << chosen.below(8);
@@ -56,6 +60,10 @@ std::uint32_t priority_schedule::pick(const ready_ring& ready, const fiber_core*
     if (std::count(changes_.begin(), changes_.end(), step_) != 0)
         demote(ready.peek(highest(ready)));
     return highest(ready);
+}
+
+std::uint32_t priority_schedule::choose(std::uint32_t count) noexcept {
+    return static_cast<std::uint32_t>(choices_.below(count));
 }
 
 std::unique_ptr<schedule> make_schedule(std::uint64_t seed) {
@@ -109,15 +117,23 @@ every_schedule::choice every_schedule::choice_of(const ready_ring& ready,
     return {0, static_cast<std::uint32_t>(ready.size()), could_go_on};
 }
 
-std::uint32_t every_schedule::pick(const ready_ring& ready, const fiber_core* leaving) noexcept {
-    const choice here = choice_of(ready, leaving);
+std::uint32_t every_schedule::take(const choice& here) noexcept {
     if (at_ == choices_.size()) choices_.push_back(here);
     const choice& made = choices_[at_++];
     if (made.count != here.count && !follows_) diverged_ = true;
-    const std::uint32_t taken = std::min(made.taken, here.count - 1);
+    return std::min(made.taken, here.count - 1);
+}
+
+std::uint32_t every_schedule::pick(const ready_ring& ready, const fiber_core* leaving) noexcept {
+    const choice here = choice_of(ready, leaving);
+    const std::uint32_t taken = take(here);
     if (!preempting) return taken;
     // The default is to go on: the one that leaves is the last in the queue.
     return taken == 0 ? here.count - 1 : taken - 1;
+}
+
+std::uint32_t every_schedule::choose(std::uint32_t count) noexcept {
+    return take({0, count, false});
 }
 
 }  // namespace ramie::testing::detail

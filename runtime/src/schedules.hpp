@@ -40,6 +40,7 @@ class uniform_schedule final : public schedule {
   public:
     explicit uniform_schedule(std::uint64_t seed) noexcept : random_(seed) {}
     std::uint32_t pick(const ready_ring&, const fiber_core*) noexcept override;
+    std::uint32_t choose(std::uint32_t count) noexcept override;
 
   private:
     seeded_random random_;
@@ -51,6 +52,7 @@ class priority_schedule final : public schedule {
   public:
     explicit priority_schedule(std::uint64_t seed) noexcept;
     std::uint32_t pick(const ready_ring&, const fiber_core* leaving) noexcept override;
+    std::uint32_t choose(std::uint32_t count) noexcept override;
 
   private:
     [[nodiscard]] std::uint64_t priority_of(const fiber_core&) const noexcept;
@@ -58,6 +60,7 @@ class priority_schedule final : public schedule {
     void demote(const fiber_core&) noexcept;
 
     std::uint64_t seed_;
+    seeded_random choices_;
     std::uint64_t step_ = 0;
     std::array<std::uint64_t, 3> changes_{};          // steps; 0: none
     std::map<std::uint64_t, std::uint64_t> demoted_;  // fiber, and when
@@ -81,6 +84,7 @@ class every_schedule final : public schedule {
     [[nodiscard]] bool diverged() const noexcept { return diverged_; }
 
     std::uint32_t pick(const ready_ring&, const fiber_core* leaving) noexcept override;
+    std::uint32_t choose(std::uint32_t count) noexcept override;
 
   private:
     struct choice {
@@ -90,6 +94,7 @@ class every_schedule final : public schedule {
         [[nodiscard]] unsigned cost() const noexcept { return is_costly && taken != 0 ? 1 : 0; }
     };
     static choice choice_of(const ready_ring&, const fiber_core* leaving) noexcept;
+    std::uint32_t take(const choice& here) noexcept;
 
     unsigned allowed_;
     std::size_t at_ = 0;

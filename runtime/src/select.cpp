@@ -12,8 +12,11 @@ namespace {
 
 constexpr wait_kind one_of_several{"one of several things"};
 
-// Which of those that are ready happens is decided anew each time.
+// Which of those that are ready happens is decided anew each time; in a test, by its schedule.
 std::size_t any_below(std::size_t n) {
+    if (n == 1) return 0;
+    if (auto* const hook = scheduler::get().hook())
+        return hook->choose(static_cast<std::uint32_t>(n));
     static thread_local std::minstd_rand random(std::random_device{}());
     return random() % n;
 }

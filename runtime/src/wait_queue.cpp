@@ -55,6 +55,7 @@ wake wait_queue::wait_turn(waiter& self, const wait_kind& kind, const void* obje
 
 void wait_queue::close() noexcept {
     while (!waiters_.empty()) {
+        // It is not told: what it waits for has not happened.
         waiter& first = take_first();
         if (first.on_wake != nullptr) first.on_wake(first);
         // One that something else woke must not come back to what is no more. What was granted is

@@ -243,4 +243,20 @@ TEST_F(imap, runs_no_further_ahead_than_it_may) {
     }
 }
 
+TEST_F(imap, keeps_a_result_for_the_next_call_when_one_gives_up) {
+    ramie::pool p(2);
+    const auto slowly = [](int i) {
+        this_fiber::sleep_for(std::chrono::seconds(2 * i));
+        return i;
+    };
+    auto results = p.imap(std::vector{1, 2}, slowly);
+    EXPECT_THROW(results.get(1s), ramie::timeout_expired);
+    auto killed = ramie::spawn([&] { results.get(); });
+    this_fiber::yield();
+    killed.kill();
+    EXPECT_EQ(results.get(), 1);
+    EXPECT_EQ(results.get(), 2);
+    EXPECT_THROW(results.get(), ramie::queue_shutdown);
+}
+
 }  // namespace

@@ -169,4 +169,34 @@ TEST_F(select_, looks_again_when_the_timeout_that_broke_it_was_cancelled) {
     putter.join();
 }
 
+TEST_F(select_, hears_an_event_that_was_set_and_cleared_when_a_timeout_broke_it) {
+    ramie::event pulse;
+    std::optional<ramie::timeout> limit;
+    auto setter = spawn([&] {
+        this_fiber::sleep_for(1s);
+        EXPECT_TRUE(limit->expired());
+        pulse.set();
+        pulse.clear();
+        limit->cancel();
+    });
+    auto waiting = spawn([&] {
+        limit.emplace(1s);
+        return ramie::select(on_set(pulse), 1h);
+    });
+    EXPECT_EQ(waiting.get(), 0U);
+    setter.join();
+}
+
+TEST_F(select_, is_told_when_what_it_waits_for_is_destroyed) {
+    std::optional<ramie::queue<int>> a(std::in_place);
+    ramie::channel<int> b;
+    auto waiting = spawn([&] {
+        EXPECT_THROW(ramie::select(on_get(*a, [](int) {}), on_get(b, [](int) {})),
+                     std::logic_error);
+    });
+    this_fiber::yield();
+    a.reset();
+    waiting.join();
+}
+
 }  // namespace

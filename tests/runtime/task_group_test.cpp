@@ -138,4 +138,17 @@ TEST_F(task_group, starts_no_child_once_one_has_failed) {
     this_fiber::yield();  // the killed one leaves the ready queue
 }
 
+TEST_F(task_group, breaks_a_wait_that_follows_a_join_that_was_given_up) {
+    EXPECT_EQ(error_of([] {
+                  with_task_group([](ramie::task_group& tasks) {
+                      tasks.spawn(&fail_after, 2s);
+                      EXPECT_THROW(ramie::with_timeout(1s, [&] { tasks.join(); }),
+                                   ramie::timeout_expired);
+                      this_fiber::sleep_for(1h);
+                  });
+              }),
+              "failed after 2");
+    EXPECT_EQ(clock_.elapsed(), 2s);
+}
+
 }  // namespace

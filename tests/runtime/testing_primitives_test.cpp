@@ -13,12 +13,15 @@
 #include "ramie/fiber.hpp"
 #include "ramie/testing.hpp"
 #include "ramie/timeout.hpp"
-#include "support/fiber_test.hpp"
+#include "support/exploration.hpp"
 
 namespace {
 
 using namespace std::chrono_literals;
 using ramie::spawn;
+using ramie::test::join_all;
+using ramie::test::pauses;
+using ramie::test::seeds;
 using ramie::testing::explore;
 using ramie::testing::explore_all;
 using ramie::testing::preempt;
@@ -31,33 +34,6 @@ using explored_join = ramie::test::fiber_test;
 using explored_kill = ramie::test::fiber_test;
 using explored_link = ramie::test::fiber_test;
 using explored_timeout = ramie::test::fiber_test;
-
-constexpr std::uint64_t seeds = 2000;
-
-// Rethrows what any of them ended with.
-void join_all(const std::vector<ramie::fiber_base>& fibers) {
-    ramie::join_all(fibers, ramie::on_error::rethrow);
-}
-
-// Random pauses, of the run's own: other seeds meet in other places.
-class pauses {
-  public:
-    void operator()() {
-        switch (random_.below(4)) {
-            case 0:
-                return this_fiber::yield();
-            case 1:
-                return this_fiber::sleep_for(1ms);
-            case 2:
-                return preempt();
-            default:
-                return;
-        }
-    }
-
-  private:
-    ramie::testing::seeded_random random_{ramie::testing::seed()};
-};
 
 // --- event -----------------------------------------------------------------------------------
 

@@ -161,11 +161,14 @@ TEST_F(thread_pool, gives_the_room_of_one_that_was_killed_to_the_next) {
 }
 
 TEST_F(thread_pool, that_is_destroyed_tells_who_waits_for_work_that_never_began) {
-    auto p = std::make_unique<ramie::thread_pool>(0, 1);
+    auto p = std::make_unique<ramie::thread_pool>(0, 1, 1);
     gate g;
     auto first = spawn([&, &pool = *p] { pool.run(g.work()); });
-    auto second = spawn([&pool = *p] { EXPECT_THROW(pool.run([] {}), std::logic_error); });
     g.await_begun(1);
+    const auto late = [&pool = *p] { EXPECT_THROW(pool.run([] {}), std::logic_error); };
+    auto second = spawn(late);
+    auto without_room = spawn(late);
+    ramie::test::let_others_run();
     std::thread opener([&, &pool = *p] {
         while (pool.waiting() != 0) std::this_thread::yield();
         g.open();
@@ -174,6 +177,7 @@ TEST_F(thread_pool, that_is_destroyed_tells_who_waits_for_work_that_never_began)
     opener.join();
     first.join();
     second.join();
+    without_room.join();
 }
 
 TEST_F(thread_pool, takes_work_in_order_beyond_its_bound_too) {

@@ -21,13 +21,13 @@ namespace ramie::monkey {
 struct options {
     bool socket = true;  // sockets and pipes: socket accept connect recv send read write close ...
     bool sleep = true;   // sleep usleep nanosleep clock_nanosleep
+    bool poll = true;    // poll select epoll_wait and their like
+    bool dns = true;     // getaddrinfo getnameinfo gethostby... res_...: see ramie/resolver.hpp
     bool lock = true;    // pthread mutexes, conditions, semaphores ... of code that knows no fibers
-    bool stdio = true;   // reading from a FILE: fgets getline fread scanf, std::cin ...
-    bool file = false;   // files, on threads of ramie::offload: read write fsync stat unlink ...
     bool process = true;  // wait waitpid wait3 wait4 waitid system popen pclose
-    bool dns = true;      // getaddrinfo getnameinfo gethostby... res_...: see ramie/resolver.hpp
-    bool poll = true;     // poll select epoll_wait and their like
     bool signal = true;   // pause sigwait sigsuspend, and where handlers run
+    bool stdio = true;    // reading from a FILE: fgets getline fread scanf, std::cin ...
+    bool file = false;    // files, on threads of ramie::offload: read write fsync stat unlink ...
 };
 
 // Patches the chosen families; a later call can only add. Idempotent. Never suspends. Callable from
@@ -36,13 +36,13 @@ void patch_all(options = {}) noexcept;
 void patch_socket() noexcept;
 void patch_sleep() noexcept;
 void patch_poll() noexcept;
+void patch_dns() noexcept;
 void patch_lock() noexcept;
+void patch_process() noexcept;
+void patch_signal() noexcept;
 // What these do on descriptors needs patch_socket, too, which knows what a number means.
 void patch_stdio() noexcept;
 void patch_file() noexcept;
-void patch_process() noexcept;
-void patch_dns() noexcept;
-void patch_signal() noexcept;
 
 // True when a call of this name is cooperative on a fiber now: it is patched, or it never blocks
 // and what it changes is known ("bind"). Never suspends. Callable from any thread.

@@ -5,6 +5,7 @@
 #include <exception>
 #include <iterator>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <ranges>
 #include <type_traits>
@@ -12,6 +13,7 @@
 
 #include "ramie/errors.hpp"
 #include "ramie/fiber.hpp"
+#include "ramie/mutex.hpp"
 #include "ramie/queue.hpp"
 #include "ramie/semaphore.hpp"
 
@@ -32,10 +34,19 @@ class in_order {
     }
     void started_all() { running_.shutdown(); }
     void drop() { running_.shutdown(true); }
-    R get(deadline until) { return running_.get(until).get(until); }
+    // The next one is taken when it has ended: who gives up before leaves it for the next call.
+    R get(deadline until) {
+        if (!turn_.lock(until)) throw timeout_expired("imap::get");
+        const std::lock_guard held(turn_, std::adopt_lock);
+        const fiber<R> next = running_.peek(until);
+        if (!next.join(until)) throw timeout_expired("imap::get");
+        running_.get();
+        return next.get();
+    }
 
   private:
     queue<fiber<R>> running_;
+    mutex turn_;
 };
 
 // Results as they come.

@@ -30,6 +30,9 @@ class select_case {
     // What the caller wants to be done when it has happened.
     virtual void run() = 0;
     bool won = false;
+    // It happened when something else had woken the fiber. What passes at once, as an event that is
+    // cleared again, would be missed if that something is taken back.
+    bool was_passed_over = false;
 
   protected:
     ~select_case() = default;
@@ -45,7 +48,8 @@ struct select_place : Base {
         : Base(std::forward<Args>(args)...), owner(c) {
         this->on_wake = [](waiter& w) noexcept {
             auto& self = static_cast<select_place&>(static_cast<Base&>(w));
-            if (self.fiber->state == fiber_state::parked) self.owner.won = true;
+            const bool waits = self.fiber->state == fiber_state::parked;
+            (waits ? self.owner.won : self.owner.was_passed_over) = true;
             return true;
         };
     }
@@ -154,7 +158,7 @@ template <class F>
 class event_case final : public placed_case<waiter> {
   public:
     event_case(event& e, F f) : event_(e), f_(std::move(f)) {}
-    bool try_now() override { return event_.is_set(); }
+    bool try_now() override { return event_.is_set() || was_passed_over; }
     void enlist() override { event_.enqueue(place_); }
     void finish() override {}
     void run() override { std::invoke(f_); }
