@@ -9,6 +9,8 @@ target_compile_options(ramie_build_flags INTERFACE
   $<$<BOOL:${RAMIE_WERROR}>:-Werror>
   # A large frame touches every page on its way down, so it cannot jump over a fiber's guard page.
   -fstack-clash-protection
+  # Position independent, but nobody replaces our functions one by one: they may be inlined.
+  -fno-semantic-interposition
   # Reports and profilers walk a fiber's stack by its frame pointers.
   -fno-omit-frame-pointer)
 

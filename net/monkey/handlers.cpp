@@ -59,7 +59,7 @@ bool is_fault(int signal) noexcept {
 // In a vforked child the table is its parent's.
 bool is_ours(int signal) noexcept {
     return is_on(family::signal) && signal > 0 && signal < NSIG && !is_fault(signal) &&
-           getpid() == patched_process;
+           signal != probe_signal.load() && getpid() == patched_process;
 }
 
 bool is_ours(const struct sigaction& action) noexcept {

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "connection.hpp"
+#include "off_the_loop.hpp"
 #include "stream_io.hpp"
 
 namespace ramie::monkey::detail {
@@ -52,8 +53,10 @@ void make_blocking(int fd) noexcept {
 }  // namespace
 
 int open_on_fiber(int directory, const char* path, int flags, mode_t mode) noexcept {
-    if (!waits_for_other_end(directory, path, flags))
-        return real::openat(directory, path, flags, mode);
+    if (!waits_for_other_end(directory, path, flags)) {
+        const auto open_file = [=] { return real::openat(directory, path, flags, mode); };
+        return is_on(family::file) ? off_the_loop(open_file) : open_file();
+    }
     int fd = -1;
     const bool writes = (flags & O_ACCMODE) == O_WRONLY;
     const auto open_end = [&] {

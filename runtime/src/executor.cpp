@@ -105,7 +105,7 @@ bool future_state::failed() const {
 // --- several -----------------------------------------------------------------------------------
 
 struct completions::order {
-    std::mutex mutex;  // held for a few instructions, never across a suspension
+    thread_lock mutex;  // held for a few instructions, never across a suspension
     std::deque<std::size_t> done;
     std::optional<async_result<>> awaited;
 

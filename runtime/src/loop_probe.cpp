@@ -21,6 +21,7 @@
 #include <thread>
 
 #include "blocked_watch.hpp"
+#include "ramie/detail/handled_signals.hpp"
 #include "scheduler.hpp"
 
 namespace ramie::detail {
@@ -88,8 +89,6 @@ void answer_question(int, siginfo_t*, void* context) noexcept {
     errno = error;
 }
 
-int probe_signal() { return SIGRTMAX - 3; }
-
 bool wait_for_answer() {
     for (int tries = 0; tries != 200; ++tries) {
         if (the_question.answered.load() != answer::none) return true;
@@ -152,14 +151,15 @@ void prepare_loop_probe() {
     action.sa_sigaction = &answer_question;
     action.sa_flags = SA_SIGINFO | SA_RESTART | SA_ONSTACK;
     sigfillset(&action.sa_mask);
-    if (::sigaction(probe_signal(), &action, nullptr) != 0)
+    probe_signal = SIGRTMAX - 3;
+    if (::sigaction(probe_signal, &action, nullptr) != 0)
         throw std::system_error(errno, std::generic_category(), "ramie: on_blocked: sigaction");
 }
 
 std::optional<blocked_report> probe_loop(const heartbeat& heart, std::int64_t since) {
     the_question.answered = answer::none;
     the_question.since = since;
-    if (::syscall(SYS_tgkill, ::getpid(), heart.thread(), probe_signal()) != 0) return {};
+    if (::syscall(SYS_tgkill, ::getpid(), heart.thread(), probe_signal.load()) != 0) return {};
     const bool answered = wait_for_answer();
     if (the_question.answered.load() == answer::went_on) return {};
     return answer_of(since, answered);

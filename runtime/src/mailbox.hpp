@@ -58,8 +58,6 @@ class mailbox {
     std::atomic<int> handles{0};
 
   private:
-    void ring() noexcept;
-
     int event_fd_;                     // -1 once it is closed
     const std::uint32_t process_;      // that made it
     std::atomic<bool> filled_{false};  // cheap test before the lock

@@ -73,7 +73,6 @@ class thread_pool::state : public std::enable_shared_from_this<state> {
             news_.notify_all();
         }
         for (const auto& each : dropped) each->revoke();
-        for (const auto& each : refused) each->set_exception(std::make_exception_ptr(too_late()));
         for (std::thread& each : all) each.join();
     }
 

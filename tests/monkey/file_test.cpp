@@ -23,32 +23,35 @@ using namespace std::chrono_literals;
 using ramie::spawn;
 namespace real = ramie::monkey::detail::real;
 
-// While it lives, a plain read of any file waits until it is let go: a disk that hangs.
-class hanging_disk {
+// While it lives, one plain call waits until it is let go: a disk that hangs.
+template <auto& Call>
+class hanging;
+template <class R, class... Args, ramie::monkey::detail::original_call<R(Args...)>& Call>
+class hanging<Call> {
   public:
-    hanging_disk() {
-        plain_ = real::read.get();
+    hanging() {
+        plain_ = Call.get();
         hangs_ = true;
-        real::read.replace(&read);
+        Call.replace(&wait_and_call);
     }
-    ~hanging_disk() {
+    ~hanging() {
         let_go();
-        real::read.replace(plain_);
+        Call.replace(plain_);
     }
-    hanging_disk(const hanging_disk&) = delete;
-    hanging_disk& operator=(const hanging_disk&) = delete;
+    hanging(const hanging&) = delete;
+    hanging& operator=(const hanging&) = delete;
 
     void let_go() { hangs_ = false; }
     [[nodiscard]] static int waiting() { return waiting_; }
 
   private:
-    static ssize_t read(int fd, void* data, size_t size) {
+    static R wait_and_call(Args... args) {
         ++waiting_;
         while (hangs_) std::this_thread::yield();
         --waiting_;
-        return plain_(fd, data, size);
+        return plain_(args...);
     }
-    static inline decltype(real::read)::pointer plain_;
+    static inline R (*plain_)(Args...);
     static inline std::atomic<bool> hangs_;
     static inline std::atomic<int> waiting_;
 };
@@ -80,7 +83,7 @@ class files : public patched_test {
 
 TEST_F(files, that_hang_do_not_stop_the_others) {
     const int fd = make("slow", "text");
-    hanging_disk disk;
+    hanging<real::read> disk;
     auto reader = spawn([&] {
         std::array<char, 4> text{};
         EXPECT_EQ(::read(fd, text.data(), text.size()), 4);
@@ -95,10 +98,27 @@ TEST_F(files, that_hang_do_not_stop_the_others) {
     ::unlink(path("slow").c_str());
 }
 
+TEST_F(files, that_hang_when_they_are_opened_do_not_stop_the_others) {
+    ::close(make("slow", "text"));
+    hanging<real::openat> disk;
+    auto opener = spawn([&] {
+        errno = 0;
+        EXPECT_EQ(::open(path("none").c_str(), O_RDONLY), -1);
+        EXPECT_EQ(errno, ENOENT);
+        return ::open(path("slow").c_str(), O_RDONLY | O_CLOEXEC);
+    });
+    for (int ticks = 0; ticks < 20 || disk.waiting() == 0; ++ticks)
+        ramie::this_fiber::sleep_for(1ms);
+    EXPECT_FALSE(opener.ready());
+    disk.let_go();
+    EXPECT_EQ(::close(opener.get()), 0);
+    ::unlink(path("slow").c_str());
+}
+
 // The call has the fiber's buffer: it must not be left behind.
 TEST_F(files, keep_a_killed_fiber_until_the_transfer_has_ended) {
     const int fd = make("slow", "text");
-    hanging_disk disk;
+    hanging<real::read> disk;
     bool completed = false;
     auto reader = spawn([&] {
         std::array<char, 4> text{};

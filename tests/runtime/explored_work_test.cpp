@@ -160,21 +160,18 @@ void run_work(const pause_fn& pause, const fates& all) {
 }
 
 // All who wait for several go on when enough of them are done.
-// Found: the look at `missing_` before it is counted down in completion::one_done().
+// Found: completions::add() that tells nobody.
 void wait_for_several(const pause_fn& pause, const fates& all) {
     ramie::fiber_executor workers(2);
-    const std::vector<int> several(all.size() + 1);
-    const auto futures = workers.map(several, [&](int i) {
-        pause();
-        return i;
-    });
+    std::vector<ramie::future<void>> futures;
+    for (std::size_t i = 0; i != all.size() + 1; ++i) futures.push_back(workers.submit(pause));
     crowd fibers(pause);
     for (const fate f : all)
         fibers.add(f, [&, f](deadline until) {
             const auto first = ramie::wait(futures, ramie::wait_until::first_completed, until);
-            require(!first.empty() || f != fate::patient, "one is done");
+            require(!first.done.empty() || f != fate::patient, "one is done");
             const auto every = ramie::wait(futures, ramie::wait_until::all_completed, until);
-            require(every.size() == several.size() || f != fate::patient, "all are done");
+            require(every.not_done.empty() || f != fate::patient, "all are done");
         });
     fibers.join();
     workers.shutdown();
@@ -202,8 +199,7 @@ TEST_F(explored_executor, waits_for_several_under_every_schedule) {
 // Not more work than may runs at a time, once or never; whoever waits for it gets its own result.
 // The seed picks among fibers, as ever; when the threads run, the kernel says, so that a seed does
 // not repeat a run and every schedule cannot be taken. Many rounds stand in for that.
-// Found, as a run that does not end: no offer_room() in give_up(), and an offer_room() that tells
-// nobody.
+// Found, as a run that does not end: a let_in_first() that tells nobody.
 void offload_work(const fates& all) {
     struct counters {
         std::atomic<int> running = 0;

@@ -220,23 +220,4 @@ TEST_F(thread_pool, retires_threads_that_are_idle) {
     ramie::join_all(fibers);
 }
 
-TEST_F(thread_pool, that_is_destroyed_tells_who_waits_for_room) {
-    auto p = std::make_unique<ramie::thread_pool>(0, 1, 1);
-    gate g;
-    auto first = spawn([&, &pool = *p] { pool.run(g.work()); });
-    g.await_begun(1);
-    std::vector<ramie::fiber<>> others;
-    for (int i = 0; i != 3; ++i)
-        others.push_back(spawn([&pool = *p] { EXPECT_THROW(pool.run([] {}), std::logic_error); }));
-    ramie::test::let_others_run();
-    std::thread opener([&, &pool = *p] {
-        while (pool.waiting() != 0) std::this_thread::yield();
-        g.open();
-    });
-    p.reset();
-    opener.join();
-    first.join();
-    ramie::join_all(others);
-}
-
 }  // namespace

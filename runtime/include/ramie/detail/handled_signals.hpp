@@ -3,11 +3,16 @@
 // it is.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 
 #include "ramie/detail/wait_queue.hpp"
 
 namespace ramie::detail {
+
+// The signal that on_blocked() uses, 0 while it does not. Its handler looks at the running fiber, so
+// nothing may be put in front of it.
+inline constinit std::atomic<int> probe_signal{0};
 
 // To be called by the handler. `reach`: nothing, when one fiber's call has asked for the signal;
 // always, when only the calls that never restart are ended by it. Async-signal-safe. Never
