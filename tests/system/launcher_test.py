@@ -56,6 +56,14 @@ class launcher(unittest.TestCase):
         self.assertEqual(status, 0)
         self.assertIn("bogus", errors)
 
+    def test_shares_no_cpp_library_with_the_program(self):
+        _, output, _ = patched("cat", "/proc/self/maps")
+        self.assertIn("libramie-preload.so", output)
+        self.assertNotIn("libstdc++", output)
+        # It throws and catches what it makes of these arguments.
+        command = (RAMIE, "run", "--nosuch", "true")
+        self.assertEqual(patched(*command), run(*command))
+
     def test_passes_arguments_and_signals_on(self):
         self.assertEqual(patched("printf", "%s|", "a b", "", "--patch", "-x")[1], "a b||--patch|-x|")
         with subprocess.Popen([RAMIE, "run", "sleep", "60"]) as process:
