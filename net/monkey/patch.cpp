@@ -93,6 +93,7 @@ constexpr std::array covered{
     covered_call{"ioctl", family::socket}, covered_call{"setsockopt", family::socket},
     covered_call{"__read_chk", family::socket}, covered_call{"__recv_chk", family::socket},
     covered_call{"__recvfrom_chk", family::socket}, covered_call{"fcntl64", family::socket},
+    covered_call{"eventfd_read", family::socket}, covered_call{"eventfd_write", family::socket},
     covered_call{"poll", family::poll}, covered_call{"__poll_chk", family::poll},
     covered_call{"sleep", family::sleep}, covered_call{"usleep", family::sleep},
     covered_call{"nanosleep", family::sleep}, covered_call{"clock_nanosleep", family::sleep},

@@ -75,7 +75,7 @@ ssize_t send_on_fiber_to(int fd, const void* address, const iovec* parts, std::s
     if (address == nullptr || must_not_wait(facts, fd, flags) ||
         kind_of(fd, *facts) == descriptor_kind::tcp)
         return send_on_fiber(fd, parts, count, flags, plain);
-    take_turn();
+    take_turn(fd, *facts);
     const auto attempt = [&] { return plain(flags | MSG_DONTWAIT); };
     const ssize_t n = attempt();
     if (n >= 0 || errno != EAGAIN || wants_nonblocking(fd, *facts)) return n;

@@ -33,12 +33,21 @@ inline void take_turn() noexcept {
         give_way();
 }
 
+// Who asked for non-blocking counts on keeping the thread until the next poll: OpenSSL holds an
+// error of this thread while it sends an alert. Only a loop that never polls is made to give way.
+inline void take_turn(int fd, descriptor_facts& facts) noexcept {
+    constexpr std::uint32_t without_a_poll = 64 * transfers_per_turn;
+    if (++transfers_in_turn <= transfers_per_turn) [[likely]]
+        return;
+    if (transfers_in_turn > without_a_poll || !wants_nonblocking(fd, facts)) give_way();
+}
+
 // `attempt` never blocks. Waits only if the owner's mode is blocking.
 template <class Attempt>
 ssize_t wait_for(int fd, direction dir, descriptor_facts& facts, deadline until, std::size_t wanted,
                  Attempt&& attempt) noexcept {
     if (!is_known_blocking(facts)) {
-        take_turn();
+        take_turn(fd, facts);
         const ssize_t n = attempt();
         if (n >= 0 || errno != EAGAIN || wants_nonblocking(fd, facts)) return n;
     }

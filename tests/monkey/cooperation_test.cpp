@@ -120,4 +120,41 @@ INSTANTIATE_TEST_SUITE_P(, one_descriptor,
                                            channel::pipe),
                          channel_name<::testing::TestParamInfo<channel>>);
 
+// --- non-blocking descriptors ----------------------------------------------------------------
+
+class a_nonblocking_loop : public patched_test {
+  protected:
+    void TearDown() override {
+        for (const int fd : {ends_.a, ends_.b}) ::close(fd);
+        patched_test::TearDown();
+    }
+
+    void transfer_once() const {
+        char byte = 'x';
+        EXPECT_EQ(::write(ends_.b, &byte, 1), 1);
+        EXPECT_EQ(::read(ends_.a, &byte, 1), 1);
+        EXPECT_EQ(::read(ends_.a, &byte, 1), -1);
+    }
+
+    const ends ends_ = open_channel(channel::pair, SOCK_NONBLOCK);
+};
+
+// What OpenSSL keeps for the thread between two calls is still there.
+TEST_F(a_nonblocking_loop, keeps_the_thread_until_it_polls) {
+    bool switched = false;
+    const auto other = ramie::spawn([&] { switched = true; });
+    for (int i = 0; i != 300; ++i) transfer_once();
+    EXPECT_FALSE(switched);
+    pollfd ready{ends_.b, POLLOUT, 0};
+    EXPECT_EQ(::poll(&ready, 1, -1), 1);
+    EXPECT_TRUE(switched);
+}
+
+TEST_F(a_nonblocking_loop, gives_way_in_the_end_if_it_never_polls) {
+    bool switched = false;
+    const auto other = ramie::spawn([&] { switched = true; });
+    for (int i = 0; i != 10'000 && !switched; ++i) transfer_once();
+    EXPECT_TRUE(switched);
+}
+
 }  // namespace

@@ -49,6 +49,25 @@ void an_eventfd_is_read(stage& s) {
     });
 }
 
+// By the functions of its own, which call libc's read and write.
+void an_eventfd_is_read_by_name(stage& s) {
+    const int fd = open_event(s, 0);
+    s.add("reader", [=](actor& me) {
+        for (int i = 0; i != 2; ++i) {
+            eventfd_t value = 0;
+            me.call("eventfd_read", [&] { return ::eventfd_read(fd, &value); });
+            me.log("value " + std::to_string(value));
+        }
+    });
+    s.add("writer", [=](actor& me) {
+        for (eventfd_t value = 5; value != 7; ++value) {
+            me.until_blocked("reader");
+            me.call("eventfd_write", [=] { return ::eventfd_write(fd, value); });
+        }
+        me.call("eventfd_write", [=] { return ::eventfd_write(fd, most + 1); });
+    });
+}
+
 void an_eventfd_that_must_not_wait(stage& s) {
     const int fd = open_event(s, 0, EFD_NONBLOCK);
     s.add("caller", [=](actor& me) {
@@ -152,6 +171,7 @@ void a_file_is_read_and_written(stage& s) {
 
 const named_scenario scenarios[] = {
     {"an_eventfd_is_read", an_eventfd_is_read},
+    {"an_eventfd_is_read_by_name", an_eventfd_is_read_by_name},
     {"an_eventfd_that_must_not_wait", an_eventfd_that_must_not_wait},
     {"an_eventfd_is_written_when_it_has_room", an_eventfd_is_written_when_it_has_room},
     {"a_timerfd_is_read", a_timerfd_is_read},

@@ -8,71 +8,24 @@ A class for each program, named like it; ctest runs them one by one.
 import contextlib
 import os
 import pathlib
-import re
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
 import time
 import unittest
 
-BUILD = pathlib.Path(os.environ["RAMIE_BUILD"])
-RAMIE = BUILD / "net/cli/ramie"
-
-
-def run(*command, **options):
-    """Its exit status, what it wrote to stdout and what to stderr."""
-    done = subprocess.run([str(part) for part in command], capture_output=True, text=True,
-                          timeout=60, **options)
-    return done.returncode, done.stdout, done.stderr
-
-
-def patched(*command, **options):
-    return run(RAMIE, "run", *command, **options)
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
-def wait_for_port(port, process):
-    for _ in range(3000):
-        if process.poll() is not None:
-            raise AssertionError(f"{process.args} ended with {process.returncode}")
-        with socket.socket() as probe:
-            if probe.connect_ex(("127.0.0.1", port)) == 0:
-                return
-        time.sleep(0.01)
-    raise AssertionError(f"{process.args} does not listen")
+import servers
+from programs import BUILD, RAMIE, files, free_port, patched, run, running, wait_for_port
 
 
 @contextlib.contextmanager
 def serving(port, *command, **options):
     """A patched server, until the end of the block."""
-    with subprocess.Popen([RAMIE, "run", *map(str, command)], stdout=subprocess.DEVNULL,
-                          stderr=subprocess.DEVNULL, **options) as server:
-        try:
-            wait_for_port(port, server)
-            yield server
-        finally:
-            server.terminate()
-            try:
-                server.wait(10)
-            except subprocess.TimeoutExpired:
-                server.kill()
-
-
-def files(count, size):
-    """A folder of that many files of pseudo-random bytes, and what is in them."""
-    folder = tempfile.TemporaryDirectory()
-    content = {}
-    for i in range(count):
-        content[f"file{i}"] = os.urandom(size)
-        (pathlib.Path(folder.name) / f"file{i}").write_bytes(content[f"file{i}"])
-    return folder, content
+    with running(RAMIE, "run", *command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+                 **options) as server:
+        wait_for_port(port, server)
+        yield server
 
 
 class launcher(unittest.TestCase):
@@ -102,6 +55,14 @@ class launcher(unittest.TestCase):
         status, _, errors = patched("--patch", "socket,bogus", "true")
         self.assertEqual(status, 0)
         self.assertIn("bogus", errors)
+
+    def test_shares_no_cpp_library_with_the_program(self):
+        _, output, _ = patched("cat", "/proc/self/maps")
+        self.assertIn("libramie-preload.so", output)
+        self.assertNotIn("libstdc++", output)
+        # It throws and catches what it makes of these arguments.
+        command = (RAMIE, "run", "--nosuch", "true")
+        self.assertEqual(patched(*command), run(*command))
 
     def test_passes_arguments_and_signals_on(self):
         self.assertEqual(patched("printf", "%s|", "a b", "", "--patch", "-x")[1], "a b||--patch|-x|")
@@ -214,24 +175,73 @@ class nginx(unittest.TestCase):
         folder, content = files(3, 1_000_000)
         port = free_port()
         with folder:
-            (pathlib.Path(folder.name) / "nginx.conf").write_text(f"""
-                daemon off; master_process off; pid {folder.name}/pid; error_log {folder.name}/log;
-                events {{ worker_connections 64; }}
-                http {{
-                    access_log off;
-                    client_body_temp_path {folder.name}; proxy_temp_path {folder.name};
-                    fastcgi_temp_path {folder.name}; uwsgi_temp_path {folder.name};
-                    scgi_temp_path {folder.name};
-                    server {{ listen 127.0.0.1:{port}; root {folder.name}; }}
-                }}""")
-            os.chmod(folder.name, 0o755)
-            with serving(port, "/usr/sbin/nginx", "-c", f"{folder.name}/nginx.conf", "-p",
-                         folder.name):
+            command = servers.nginx_command(pathlib.Path(folder.name), f"listen 127.0.0.1:{port};")
+            with serving(port, *command):
                 for name, expected in content.items():
                     done = subprocess.run(["curl", "--silent", "--fail",
                                            f"http://127.0.0.1:{port}/{name}"],
                                           capture_output=True, timeout=60, check=True)
                     self.assertEqual(done.stdout, expected)
+
+
+class curl(unittest.TestCase):
+    def test_downloads_over_https_as_always(self):
+        content = {f"file{i}": os.urandom(300_000) for i in range(5)}
+        with servers.https(content, "localhost") as (port, authority):
+            for name, expected in content.items():
+                done = subprocess.run(
+                    [RAMIE, "run", "curl", "--silent", "--fail", "--cacert", authority,
+                     f"https://localhost:{port}/{name}"],
+                    capture_output=True, timeout=60, check=True)
+                self.assertEqual(done.stdout, expected)
+            distrusting = ["curl", "--silent", "--show-error", f"https://localhost:{port}/file0"]
+            self.assertEqual(patched(*distrusting), run(*distrusting))
+            parallel = ["curl", "--silent", "--parallel", "--cacert", authority,
+                        f"https://localhost:{port}/file[0-4]", "--output", "/dev/null",
+                        "--write-out", "%{http_code} %{size_download}\n"]
+            self.assertEqual(patched(*parallel)[1], "200 300000\n" * 5)
+
+    def test_gives_up_in_time(self):
+        port = free_port()
+        refused = ["curl", "--silent", "--show-error", "--max-time", "5", f"http://127.0.0.1:{port}"]
+        self.assertEqual(patched(*refused)[0], run(*refused)[0])
+
+
+class psql(unittest.TestCase):
+    SCRIPT = r"""
+        create table words (id serial primary key, word text);
+        \copy words (word) from program 'seq 1 5000'
+        begin; update words set word = word || '!' where id % 7 = 0; commit;
+        select count(*), min(word), max(word), md5(string_agg(word, ',' order by id)) from words;
+        select repeat('x', 200000);
+        \copy (select * from words order by id) to program 'md5sum'
+        begin; delete from words; rollback;
+        select count(*) from words; select pg_sleep(0.1); select 1 / 0;
+        drop table words;
+        """
+
+    def test_runs_a_script_as_always(self):
+        with servers.postgresql(connections=10) as port:
+            command = ["psql", "--no-psqlrc", "--host", "127.0.0.1", "--port", port, "--username",
+                       "postgres"]
+            plain = run(*command, input=self.SCRIPT)
+            self.assertEqual(patched(*command, input=self.SCRIPT), plain)
+            self.assertIn("5000", plain[1])
+
+
+class redis_cli(unittest.TestCase):
+    def test_runs_commands_and_pipes_as_always(self):
+        with servers.redis() as port:
+            command = ["redis-cli", "-p", port]
+            script = "flushall\nset a 1\nincr a\nblpop nothing 1\nrpush l x y z\nlrange l 0 -1\nbad\n"
+            plain = run(*command, input=script)
+            self.assertEqual(patched(*command, input=script), plain)
+            self.assertIn("x\ny\nz\n", plain[1])
+            insertions = "".join(f"SET key{i} {i}\r\n" for i in range(20_000))
+            self.assertEqual(patched(*command, "--pipe", input=insertions),
+                             run(*command, "--pipe", input=insertions))
+            self.assertEqual(patched(*command, "get", "key19999"), (0, "19999\n", ""))
+            self.assertEqual(patched(*command, "--scan", "--pattern", "key1999?")[1].count("\n"), 10)
 
 
 if __name__ == "__main__":

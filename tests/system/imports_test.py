@@ -1,0 +1,144 @@
+"""Libraries that people use import no call that blocks the thread, unless docs/patching.md says so.
+
+    RAMIE_BUILD=build/dev tests/system/imports_test.py imports
+
+The calls of the C library that can wait are listed here by hand: nothing else knows them all. One
+that a library imports has to be patched, which is to say that libramie-preload.so defines it, or
+named in the section "Calls that are left alone" of docs/patching.md.
+"""
+
+import pathlib
+import re
+import subprocess
+import unittest
+
+from programs import BUILD
+
+DOCUMENTATION = pathlib.Path(__file__).parents[2] / "docs/patching.md"
+EXCEPTIONS = "## Calls that are left alone"
+
+LIBRARIES = ("libpq.so.5", "libhiredis.so.0.14", "libcurl.so.4", "librabbitmq.so.4",
+             "libmariadb.so.3", "libssl.so.3", "libcrypto.so.3", "libssh2.so.1", "libldap-2.5.so.0",
+             "libpython3.11.so.1.0", "/usr/bin/python3.11")
+
+# Glibc's own aliases included: those of fortified and of 64-bit programs, and of inlined stdio.
+BLOCKING = set("""
+    accept accept4 connect __libc_accept __libc_connect
+    recv recvfrom recvmsg recvmmsg __recv_chk __recvfrom_chk __libc_recv __libc_recvfrom
+    send sendto sendmsg sendmmsg sendfile sendfile64 __libc_send __libc_sendto __send __connect
+    close fclose close_range closefrom fcloseall
+
+    read write readv writev __read __write __read_chk __libc_read __libc_write eventfd_read eventfd_write
+    pread pread64 __pread64 __pread_chk __pread64_chk preadv preadv64 preadv2 preadv64v2
+    pwrite pwrite64 __pwrite64 pwritev pwritev64 pwritev2 pwritev64v2
+    splice vmsplice tee copy_file_range
+    fsync fdatasync sync syncfs sync_file_range msync fallocate fallocate64 posix_fallocate posix_fallocate64
+    aio_suspend aio_suspend64 lio_listio lio_listio64
+    open open64 openat openat64 creat creat64 __open __open64 __open_2 __open64_2 __openat_2 __openat64_2
+    fopen fopen64 freopen freopen64
+    flock lockf lockf64 fcntl fcntl64 __fcntl ioctl tcdrain tcsetattr
+    getrandom getentropy
+
+    select pselect __select poll ppoll __poll __poll_chk __ppoll_chk
+    epoll_wait epoll_pwait epoll_pwait2
+    sleep usleep nanosleep clock_nanosleep __nanosleep thrd_sleep
+    pause sigpause __sigpause sigsuspend __sigsuspend sigwait sigwaitinfo sigtimedwait
+    wait waitpid wait3 wait4 waitid __wait __waitpid
+    vfork __vfork posix_spawn posix_spawnp system popen pclose wordexp
+
+    getaddrinfo getaddrinfo_a gai_suspend getnameinfo
+    gethostbyname gethostbyname2 gethostbyaddr gethostent
+    gethostbyname_r gethostbyname2_r gethostbyaddr_r gethostent_r
+    res_query res_search res_querydomain res_send res_nquery res_nsearch res_nquerydomain res_nsend
+    __res_query __res_search __res_querydomain __res_send
+    __res_nquery __res_nsearch __res_nquerydomain __res_nsend
+    getpwnam getpwuid getpwent getpwnam_r getpwuid_r getpwent_r
+    getgrnam getgrgid getgrent getgrnam_r getgrgid_r getgrent_r getgrouplist initgroups
+    getspnam getspent getspnam_r getspent_r
+    getservbyname getservbyport getservent getservbyname_r getservbyport_r getservent_r
+    getprotobyname getprotobynumber getprotoent getprotobyname_r getprotobynumber_r getprotoent_r
+    getnetbyname getnetbyaddr getnetent getnetbyname_r getnetbyaddr_r getnetent_r
+    getrpcbyname getrpcbynumber innetgr
+    syslog vsyslog __syslog_chk __vsyslog_chk openlog
+
+    fgets fgetc getc getchar gets fread getline getdelim __getdelim getw ungetc
+    fgets_unlocked fgetc_unlocked getc_unlocked getchar_unlocked fread_unlocked
+    __fgets_chk __fgets_unlocked_chk __fread_chk __fread_unlocked_chk __gets_chk
+    __uflow __underflow _IO_getc
+    scanf fscanf vscanf vfscanf
+    __isoc99_scanf __isoc99_fscanf __isoc99_vscanf __isoc99_vfscanf
+    fgetwc getwc getwchar fgetws fgetws_unlocked __wuflow __wunderflow wscanf fwscanf
+    fputs fputc putc putchar puts fwrite putw perror _IO_putc
+    fputs_unlocked fputc_unlocked putc_unlocked putchar_unlocked fwrite_unlocked __overflow
+    printf fprintf vprintf vfprintf dprintf vdprintf
+    __printf_chk __fprintf_chk __vprintf_chk __vfprintf_chk __dprintf_chk __vdprintf_chk
+    fputwc putwc fputws wprintf fwprintf vfwprintf __woverflow psignal
+    fflush fflush_unlocked fseek fseeko fseeko64 fsetpos fsetpos64 rewind flockfile getpass
+
+    pthread_mutex_lock pthread_mutex_timedlock pthread_mutex_clocklock __pthread_mutex_lock
+    pthread_cond_wait pthread_cond_timedwait pthread_cond_clockwait
+    pthread_rwlock_rdlock pthread_rwlock_wrlock pthread_rwlock_timedrdlock pthread_rwlock_timedwrlock
+    pthread_rwlock_clockrdlock pthread_rwlock_clockwrlock
+    __pthread_rwlock_rdlock __pthread_rwlock_wrlock
+    pthread_join pthread_timedjoin_np pthread_clockjoin_np
+    pthread_once __pthread_once pthread_barrier_wait pthread_spin_lock
+    sem_wait sem_timedwait sem_clockwait
+    mtx_lock mtx_timedlock cnd_wait cnd_timedwait thrd_join call_once
+    semop semtimedop msgsnd msgrcv
+    mq_send mq_receive mq_timedsend mq_timedreceive __mq_timedsend __mq_timedreceive
+    futex syscall
+""".split())
+
+
+def library(name):
+    """Its file, or nothing where it is not installed."""
+    if name.startswith("/"):
+        return pathlib.Path(name) if pathlib.Path(name).exists() else None
+    known = subprocess.run(["/sbin/ldconfig", "-p"], capture_output=True, text=True, check=True)
+    found = re.search(rf"^\s*{re.escape(name)} \(.*x86-64.*\) => (\S+)$", known.stdout, re.MULTILINE)
+    return pathlib.Path(found[1]) if found else None
+
+
+def dynamic_symbols(file, *options):
+    """Names without their versions."""
+    listed = subprocess.run(["nm", "--dynamic", "--format=posix", *options, file],
+                            capture_output=True, text=True, check=True)
+    return {line.split()[0].split("@")[0] for line in listed.stdout.splitlines()}
+
+
+def exceptions():
+    """Every call in the first column of the table in that section of the documentation."""
+    section = DOCUMENTATION.read_text().split(EXCEPTIONS)[1].split("\n## ")[0]
+    columns = (line.split("|")[1] for line in section.splitlines() if line.startswith("|"))
+    return {call for column in columns for call in re.findall(r"`([^`]+)`", column)}
+
+
+PATCHED = dynamic_symbols(BUILD / "net/cli/libramie-preload.so", "--defined-only")
+
+
+class imports(unittest.TestCase):
+    def test_no_library_imports_a_call_that_blocks_the_thread(self):
+        allowed = PATCHED | exceptions()
+        for name in LIBRARIES:
+            with self.subTest(library=name):
+                file = library(name)
+                if file is None:
+                    self.skipTest(f"{name} is not installed")
+                imported = dynamic_symbols(file, "--undefined-only")
+                self.assertGreater(len(imported), 10, "this is not how its symbols are read")
+                self.assertEqual(sorted((imported & BLOCKING) - allowed), [])
+
+    def test_what_is_excused_is_not_patched(self):
+        self.assertEqual(sorted(PATCHED & exceptions()), [], "docs/patching.md is out of date")
+
+    def test_what_is_excused_can_block(self):
+        self.assertEqual(sorted(exceptions() - BLOCKING), [])
+
+    def test_what_is_patched_and_waits_is_known_here(self):
+        # One that is in nobody's list would never be missed.
+        for call in ("recv", "poll", "sleep", "write", "accept4", "connect"):
+            self.assertIn(call, PATCHED & BLOCKING)
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)
