@@ -176,6 +176,8 @@ void read_environment() {
 
 }  // namespace
 
+void prepare_loop_watch() { the_watch(); }
+
 std::shared_ptr<heartbeat> watch_this_loop() {
     static const bool once = [] {
         read_environment();

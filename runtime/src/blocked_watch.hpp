@@ -37,6 +37,9 @@ class heartbeat {
     std::atomic<std::int64_t> since_;
 };
 
+// Before a scheduler looks after its own forks.
+void prepare_loop_watch();
+
 // For the calling thread's scheduler; null while nobody wants reports.
 std::shared_ptr<heartbeat> watch_this_loop();
 

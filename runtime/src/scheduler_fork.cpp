@@ -56,6 +56,7 @@ void scheduler::forget_others(fiber_core& self) noexcept {
     set_hook(hook_);
     since_poll_ = 0;
     last_poll_ = now();
+    keep_heartbeat();  // the one that it had was of a thread of the parent
 }
 
 bool scheduler::continue_in_child(fiber_core& self) noexcept {

@@ -60,6 +60,7 @@ void prepare_process() {
     static const bool once = [] {
         refuse_shadow_stack(shadow_stack_status());
         install_overflow_handler(&describe_running_stack);
+        prepare_loop_watch();  // before: in a child it goes on first
         pthread_atfork(nullptr, &bump_fork_epoch, &continue_in_child);
         return true;
     }();
