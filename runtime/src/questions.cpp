@@ -154,6 +154,7 @@ class resolver {
         const std::lock_guard guard(mutex_);
         q.begun = true;
         ++figures_.lookups;
+        ++figures_.under_way;
     }
 
     void finish(const std::string& key, question& q, answer_pointer answer) {
@@ -161,6 +162,7 @@ class resolver {
         {
             const std::lock_guard guard(mutex_);
             forget(key, q);
+            if (q.begun) --figures_.under_way;
             if (answer != nullptr) keep(key, answer);
             q.answer = std::move(answer);
             askers.swap(q.askers);

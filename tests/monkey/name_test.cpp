@@ -39,7 +39,8 @@ class names : private own_network, public patched_test {
 
     // What was left alone goes on with its sockets until libc gives up.
     static void until_the_threads_are_done() {
-        while (open_descriptors() > at_rest()) this_fiber::sleep_for(1ms);
+        while (ramie::resolver_counters().under_way != 0 || open_descriptors() > at_rest())
+            this_fiber::sleep_for(1ms);
     }
     // Those that are open while nothing is looked up.
     static int at_rest() {

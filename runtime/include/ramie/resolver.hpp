@@ -31,10 +31,11 @@ struct resolver_options {
 void configure_resolver(const resolver_options&);
 
 struct resolver_figures {
-    std::uint64_t lookups = 0;  // begun on a thread
-    std::uint64_t shared = 0;   // questions that another one's lookup answered
-    std::uint64_t reused = 0;   // questions that a kept answer answered
-    std::uint64_t left = 0;     // questions whose fiber did not wait for the answer
+    std::uint64_t lookups = 0;    // begun on a thread
+    std::uint64_t under_way = 0;  // of them, not ended yet
+    std::uint64_t shared = 0;     // questions that another one's lookup answered
+    std::uint64_t reused = 0;     // questions that a kept answer answered
+    std::uint64_t left = 0;       // questions whose fiber did not wait for the answer
 };
 
 // Never suspends. Callable from any thread.
