@@ -121,13 +121,17 @@ struct owners_action {
 };
 
 int change_action(int signal, const struct sigaction* action, struct sigaction* before) noexcept {
-    const held_back hold(signal);
     const owners_action owned(signal);
     const int result = real::sigaction(signal, action, before);
-    if (result != 0) return result;
-    if (before != nullptr) owned.show_in(*before);
-    if (action != nullptr) adopt(signal);
-    return 0;
+    if (result == 0 && before != nullptr) owned.show_in(*before);
+    return result;
+}
+
+int install(int signal, const struct sigaction& action, struct sigaction* before) noexcept {
+    const held_back hold(signal);
+    const int result = change_action(signal, &action, before);
+    if (result == 0) adopt(signal);
+    return result;
 }
 
 sighandler_t as_handler(action_function function) noexcept {
@@ -178,8 +182,10 @@ using namespace ramie::monkey::detail;
 extern "C" {
 
 int sigaction(int signal, const struct sigaction* action, struct sigaction* before) noexcept {
-    return is_ours(signal) ? change_action(signal, action, before)
-                           : real::sigaction(signal, action, before);
+    if (!is_ours(signal)) return real::sigaction(signal, action, before);
+    // Shells ask, ignore and reset often; no handler can run that is not ours then.
+    return action != nullptr && has_function(*action) ? install(signal, *action, before)
+                                                      : change_action(signal, action, before);
 }
 
 [[gnu::alias("sigaction")]] int __sigaction(int signal, const struct sigaction* action,

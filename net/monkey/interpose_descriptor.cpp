@@ -16,6 +16,7 @@
 #include "file_locks.hpp"
 #include "made_nonblocking.hpp"
 #include "ramie/detail/loop_descriptors.hpp"
+#include "shell.hpp"
 
 using namespace ramie::monkey::detail;
 
@@ -155,6 +156,8 @@ void closefrom(int first) noexcept {
 
 // libc closes the descriptor of a stream without asking close().
 int fclose(FILE* stream) {
+    int status = 0;
+    if (close_if_command(stream, status)) return status;
     if (owns_table() && stream != nullptr) note_closing(fileno(stream));
     return real::fclose(stream);
 }

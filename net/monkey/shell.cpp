@@ -2,6 +2,8 @@
 // patching on they are used off fibers too, so that all of them know of one another, as POSIX asks
 // for: who ignores SIGINT meanwhile, and which streams a child is not to inherit.
 
+#include "shell.hpp"
+
 #include <fcntl.h>
 #include <pthread.h>
 #include <spawn.h>
@@ -9,6 +11,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cerrno>
 #include <csignal>
 #include <cstdio>
@@ -168,6 +171,9 @@ std::vector<opened_stream>& opened() {
     return *all;
 }
 
+// For fclose(), which nearly always has another stream.
+std::atomic<int> streams_opened{0};
+
 struct popen_mode {
     bool reads = false;
     bool writes = false;
@@ -242,6 +248,7 @@ FILE* open_command(const char* command, const popen_mode& mode) {
     }
     if (!mode.close_on_exec) ::fcntl(ours, F_SETFD, 0);
     opened().push_back({stream, ours, child});
+    ++streams_opened;
     return stream;
 }
 
@@ -252,6 +259,7 @@ pid_t take_child_of(FILE* stream) {
     if (found == opened().end()) return -1;
     const pid_t child = found->child;
     opened().erase(found);
+    --streams_opened;
     return child;
 }
 
@@ -280,6 +288,14 @@ int close_command(FILE* stream, pid_t child) {
 
 }  // namespace
 
+bool close_if_command(FILE* stream, int& status) {
+    if (streams_opened.load(std::memory_order_relaxed) == 0) return false;
+    const pid_t child = take_child_of(stream);
+    if (child < 0) return false;
+    status = close_command(stream, child);
+    return true;
+}
+
 }  // namespace ramie::monkey::detail
 
 using namespace ramie::monkey::detail;
@@ -307,7 +323,7 @@ FILE* popen(const char* command, const char* type) {
 }
 
 int pclose(FILE* stream) {
-    const pid_t child = is_on(family::process) ? take_child_of(stream) : -1;
-    return child < 0 ? real::pclose(stream) : close_command(stream, child);
+    int status = 0;
+    return close_if_command(stream, status) ? status : real::pclose(stream);
 }
 }

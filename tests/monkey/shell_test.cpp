@@ -178,6 +178,20 @@ TEST_F(shell, closes_a_stream_while_others_run) {
     ::close(copy);
 }
 
+// As libc's, which gives the command's status, too.
+TEST_F(shell, closes_a_stream_by_fclose_like_any_other) {
+    for (const char* const type : {"r", "w"}) {
+        FILE* const plain = ramie::monkey::original::popen("exit 3", type);
+        ASSERT_NE(plain, nullptr);
+        const int expected = std::fclose(hidden(plain));
+        FILE* const ours = ::popen("exit 3", type);
+        ASSERT_NE(ours, nullptr);
+        EXPECT_EQ(std::fclose(hidden(ours)), expected);
+        EXPECT_EQ(::waitpid(-1, nullptr, WNOHANG), -1);
+        EXPECT_EQ(errno, ECHILD);
+    }
+}
+
 TEST_F(shell, reaps_the_command_of_a_fiber_that_was_killed_in_pclose) {
     FILE* const stream = ::popen("echo $$; exec sleep 1000", "r");
     ASSERT_NE(stream, nullptr);
