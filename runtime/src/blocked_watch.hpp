@@ -40,7 +40,8 @@ class heartbeat {
 // Before a scheduler looks after its own forks.
 void prepare_loop_watch();
 
-// For the calling thread's scheduler; null while nobody wants reports.
-std::shared_ptr<heartbeat> watch_this_loop();
+// For the calling thread's scheduler, in place of the one that it has; null while nobody wants
+// reports.
+std::shared_ptr<heartbeat> watch_this_loop(std::shared_ptr<heartbeat> now);
 
 }  // namespace ramie::detail

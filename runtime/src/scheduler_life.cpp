@@ -113,7 +113,7 @@ scheduler::scheduler()
 
 void scheduler::keep_heartbeat() noexcept {
     try {
-        heart_ = watch_this_loop();
+        heart_ = watch_this_loop(std::move(heart_));
     } catch (...) {
         report_unhandled("looking after a loop", std::current_exception());
     }
