@@ -53,7 +53,13 @@ void destroy_context([[maybe_unused]] fiber_core& f) noexcept {
 
 void keep_frames([[maybe_unused]] const fiber_core& f) noexcept {
 #if RAMIE_ASAN
-    __lsan_register_root_region(f.stack_base, static_cast<std::size_t>(f.stack_top - f.stack_base));
+    const auto* begin = f.stack_base;
+    const auto* end = f.stack_top;
+    if (begin == nullptr) {  // the main fiber, on the thread's own stack
+        begin = static_cast<const std::byte*>(f.stack_pointer);
+        end = static_cast<const std::byte*>(f.sanitizers.asan_bottom) + f.sanitizers.asan_size;
+    }
+    __lsan_register_root_region(begin, static_cast<std::size_t>(end - begin));
 #endif
 }
 

@@ -12,6 +12,8 @@
 #include <system_error>
 #include <utility>
 
+#include "context.hpp"
+
 namespace ramie::detail {
 
 namespace {
@@ -93,6 +95,7 @@ box_list& registry() {
 void forget_mailboxes_of_parent() noexcept {
     process_generation.fetch_add(1);
     // Another thread may have held the lock, or been in the middle of a change: it is made anew.
+    leave_behind(registry().boxes.data());
     ::new (&registry()) box_list;
 }
 

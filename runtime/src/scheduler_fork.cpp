@@ -15,7 +15,7 @@ constinit thread_local fiber_core* fiber_that_forked = nullptr;
 // As ~scheduler() does it: never resumed, so their frames, and what the frames link to, stay.
 void scheduler::drop(fiber_core& f) noexcept {
     timers_.cancel(f);
-    if (f.stack_base != nullptr) keep_frames(f);
+    keep_frames(f);
     f.owner = nullptr;
     f.state = fiber_state::dropped;
 }
