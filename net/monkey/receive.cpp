@@ -205,10 +205,11 @@ ssize_t receive_message(int fd, msghdr* message, int flags) noexcept {
 ssize_t read_bytes(int fd, void* data, std::size_t size) noexcept {
     descriptor_facts* facts = facts_of(fd);
     if (facts == nullptr || size == 0 || size > SSIZE_MAX) return real::read(fd, data, size);
-    const descriptor_kind kind = kind_of(fd, *facts);
-    if (is_socket(kind)) {
+    descriptor_kind kind = kind_of(fd, *facts);
+    while (is_socket(kind)) {
         const ssize_t n = receive(fd, data, size, 0);
-        return was_replaced(fd, n) ? read_bytes(fd, data, size) : n;
+        if (!was_replaced(fd, n)) return n;
+        kind = kind_of(fd, *facts);
     }
     if (kind == descriptor_kind::plain)
         return transfer_plain([=] { return real::read(fd, data, size); });
@@ -221,17 +222,20 @@ ssize_t read_parts(int fd, const iovec* parts, int count) noexcept {
     descriptor_facts* facts = facts_of(fd);
     if (facts == nullptr || count <= 0 || !are_valid(parts, static_cast<std::size_t>(count)))
         return real::readv(fd, parts, count);
-    const descriptor_kind kind = kind_of(fd, *facts);
     const std::size_t wanted = total_of(parts, static_cast<std::size_t>(count));
+    descriptor_kind kind = kind_of(fd, *facts);
+    while (is_socket(kind) && wanted != 0) {
+        msghdr message{};
+        message.msg_iov = const_cast<iovec*>(parts);
+        message.msg_iovlen = static_cast<std::size_t>(count);
+        const ssize_t n = receive_message(fd, &message, 0);
+        if (!was_replaced(fd, n)) return n;
+        kind = kind_of(fd, *facts);
+    }
     if (kind == descriptor_kind::plain)
         return transfer_plain([=] { return real::readv(fd, parts, count); });
-    if (wanted == 0 || kind == descriptor_kind::unknown) return real::readv(fd, parts, count);
-    if (kind == descriptor_kind::pipe) return read_pipe(fd, parts, count, *facts);
-    msghdr message{};
-    message.msg_iov = const_cast<iovec*>(parts);
-    message.msg_iovlen = static_cast<std::size_t>(count);
-    const ssize_t n = receive_message(fd, &message, 0);
-    return was_replaced(fd, n) ? read_parts(fd, parts, count) : n;
+    if (kind != descriptor_kind::pipe || wanted == 0) return real::readv(fd, parts, count);
+    return read_pipe(fd, parts, count, *facts);
 }
 
 }  // namespace ramie::monkey::detail

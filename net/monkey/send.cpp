@@ -129,10 +129,11 @@ ssize_t send_message(int fd, const msghdr* message, int flags) noexcept {
 ssize_t write_bytes(int fd, const void* data, std::size_t size) noexcept {
     descriptor_facts* facts = facts_of(fd);
     if (facts == nullptr || size > SSIZE_MAX) return real::write(fd, data, size);
-    const descriptor_kind kind = kind_of(fd, *facts);
-    if (is_socket(kind)) {
+    descriptor_kind kind = kind_of(fd, *facts);
+    while (is_socket(kind)) {
         const ssize_t n = send_bytes(fd, data, size, 0);
-        return was_replaced(fd, n) ? write_bytes(fd, data, size) : n;
+        if (!was_replaced(fd, n)) return n;
+        kind = kind_of(fd, *facts);
     }
     if (kind == descriptor_kind::plain)
         return transfer_plain([=] { return real::write(fd, data, size); });
@@ -145,19 +146,21 @@ ssize_t write_parts(int fd, const iovec* parts, int count) noexcept {
     descriptor_facts* facts = facts_of(fd);
     if (facts == nullptr || count <= 0 || !are_valid(parts, static_cast<std::size_t>(count)))
         return real::writev(fd, parts, count);
-    const descriptor_kind kind = kind_of(fd, *facts);
+    const std::size_t n = static_cast<std::size_t>(count);
+    descriptor_kind kind = kind_of(fd, *facts);
+    // Unlike write(), it sends no empty datagram.
+    while (is_socket(kind) && part_cursor(parts, n).left() != 0) {
+        msghdr message{};
+        message.msg_iov = const_cast<iovec*>(parts);
+        message.msg_iovlen = n;
+        const ssize_t sent = send_message(fd, &message, 0);
+        if (!was_replaced(fd, sent)) return sent;
+        kind = kind_of(fd, *facts);
+    }
     if (kind == descriptor_kind::plain)
         return transfer_plain([=] { return real::writev(fd, parts, count); });
     if (kind == descriptor_kind::pipe) return write_pipe(fd, parts, count, *facts);
-    // Unlike write(), it sends no empty datagram.
-    const std::size_t n = static_cast<std::size_t>(count);
-    if (!is_socket(kind) || part_cursor(parts, n).left() == 0)
-        return real::writev(fd, parts, count);
-    msghdr message{};
-    message.msg_iov = const_cast<iovec*>(parts);
-    message.msg_iovlen = n;
-    const ssize_t sent = send_message(fd, &message, 0);
-    return was_replaced(fd, sent) ? write_parts(fd, parts, count) : sent;
+    return real::writev(fd, parts, count);
 }
 
 }  // namespace ramie::monkey::detail

@@ -147,18 +147,31 @@ ssize_t transfer_all(int fd, direction dir, descriptor_facts& facts, deadline un
     return done;
 }
 
-// For what no event tells of (room at a local peer that is not ours alone): tries again after a
-// while. Suspends the calling fiber.
+// For what no event tells of: longer and longer pauses between two tries.
+class back_off {
+  public:
+    // Suspends the calling fiber.
+    wake pause(deadline until) noexcept {
+        const wake reason = pause_on_fiber(std::min(until, deadline(next_)));
+        next_ = std::min(next_ * 2, longest);
+        return reason;
+    }
+
+  private:
+    static constexpr std::chrono::microseconds longest{20'000};
+    std::chrono::microseconds next_{100};
+};
+
+// For room at a local peer that is not ours alone. Suspends the calling fiber.
 template <class Attempt>
 ssize_t retry(int fd, deadline until, Attempt attempt) noexcept {
-    using namespace std::chrono_literals;
     const descriptor* const d = descriptor_of(fd);
     if (d == nullptr) return -1;
     const std::uint32_t generation = d->generation;
-    for (auto pause = 100us;; pause = std::min(pause * 2, 20'000us)) {
+    for (back_off between;;) {
         const ssize_t n = attempt();
         if (n >= 0 || errno != EAGAIN || until.expired()) return n;
-        const wake reason = judge(pause_on_fiber(pause), *d, generation);
+        const wake reason = judge(between.pause(until), *d, generation);
         if (reason == wake::closed || reason == wake::interrupted) return -1;
     }
 }
@@ -167,10 +180,9 @@ ssize_t retry(int fd, deadline until, Attempt attempt) noexcept {
 // interrupted. Suspends the calling fiber.
 template <class Attempt>
 bool try_until(deadline until, Attempt attempt) noexcept {
-    using namespace std::chrono_literals;
-    for (auto pause = 100us;; pause = std::min(pause * 2, 20'000us)) {
+    for (back_off between;;) {
         if (attempt()) return true;
-        const wake reason = pause_on_fiber(std::min(until, deadline(pause)));
+        const wake reason = between.pause(until);
         if (reason != wake::interrupted || was_taken_back(reason)) continue;
         errno = wait_error(reason);
         return false;

@@ -41,7 +41,7 @@ class thread_pool::state : public std::enable_shared_from_this<state> {
     using job_pointer = std::shared_ptr<detail::thread_job>;
     bool add(const job_pointer& job, const async_result<>& in) {
         const std::lock_guard guard(mutex_);
-        if (jobs_.size() >= bound_ || !outside_.empty()) {
+        if (jobs_.size() >= bound_) {
             outside_.push_back({job, in});
             return false;
         }

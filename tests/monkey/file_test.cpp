@@ -15,6 +15,7 @@
 #include "calls.hpp"
 #include "ramie/thread_pool.hpp"
 #include "support/patched_test.hpp"
+#include "support/temporary.hpp"
 
 namespace {
 
@@ -59,15 +60,14 @@ class hanging<Call> {
 class files : public patched_test {
   protected:
     files() { ramie::monkey::patch_file(); }
-    void SetUp() override { ASSERT_NE(::mkdtemp(directory_.data()), nullptr); }
     void TearDown() override {
-        ::rmdir(directory_.data());
+        ::rmdir(directory_.c_str());
         // A thread has a hold on the scheduler until it has put its work away.
         while (ramie::default_thread_pool().busy() != 0) ramie::this_fiber::yield();
         patched_test::TearDown();
     }
     [[nodiscard]] std::string path(const std::string& name) const {
-        return std::string(directory_.data()) + "/" + name;
+        return directory_ + "/" + name;
     }
     int make(const std::string& name, const std::string& text) {
         const int fd = ::open(path(name).c_str(), O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
@@ -78,7 +78,7 @@ class files : public patched_test {
     }
 
   private:
-    std::string directory_ = "/tmp/ramie_files_XXXXXX";
+    std::string directory_ = make_temporary_folder();
 };
 
 TEST_F(files, that_hang_do_not_stop_the_others) {

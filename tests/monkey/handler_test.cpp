@@ -102,6 +102,7 @@ TEST_F(a_handler, never_parks) {
     EXPECT_EQ(signals, 1);
     EXPECT_FALSE(other_ran);
     // And afterwards the fiber waits as before.
+    const ramie::testing::virtual_clock clock;
     ::usleep(1'000);
     EXPECT_TRUE(other_ran);
     f.get();
@@ -115,6 +116,7 @@ TEST_F(a_handler, may_jump_out) {
     const auto f = ramie::spawn([&] { other_ran = true; });
     if (sigsetjmp(place, 1) == 0) ::raise(SIGUSR1);
     EXPECT_FALSE(other_ran);
+    const ramie::testing::virtual_clock clock;
     ::usleep(1'000);
     EXPECT_TRUE(other_ran);
     f.get();

@@ -48,7 +48,7 @@ TEST_F(locks, a_mutex_of_any_kind_lets_one_fiber_in_at_a_time) {
                 EXPECT_EQ(::pthread_mutex_lock(m), 0);
                 EXPECT_EQ(++inside, 1);
                 order += name;
-                ::usleep(100);
+                let_others_run();
                 --inside;
                 EXPECT_EQ(::pthread_mutex_unlock(m), 0);
             }));
@@ -58,6 +58,7 @@ TEST_F(locks, a_mutex_of_any_kind_lets_one_fiber_in_at_a_time) {
 }
 
 TEST_F(locks, a_guard_may_be_held_across_a_sleep) {
+    const ramie::testing::virtual_clock clock;
     std::mutex m;
     int ticks = 0;
     auto ticker = spawn([&] {
@@ -303,14 +304,14 @@ TEST_F(locks, readers_share_and_writers_do_not) {
         const std::shared_lock lock(m);
         EXPECT_FALSE(writing);
         most = std::max(most, ++readers);
-        ::usleep(1'000);
+        let_others_run();
         --readers;
     });
     for (auto& each : spawn_many(3, [&] {
              const std::lock_guard guard(m);
              EXPECT_EQ(readers, 0);
              EXPECT_FALSE(std::exchange(writing, true));
-             ::usleep(1'000);
+             let_others_run();
              writing = false;
          }))
         all.push_back(each);
@@ -337,7 +338,7 @@ TEST_F(locks, an_initialiser_that_parks_runs_once) {
     int runs = 0;
     get_all(spawn_many(3, [&] {
         std::call_once(once, [&] {
-            ::usleep(1'000);
+            let_others_run();
             ++runs;
         });
         EXPECT_EQ(runs, 1);
@@ -351,7 +352,7 @@ TEST_F(locks, an_initialiser_that_throws_is_run_by_the_next) {
         EXPECT_THROW(std::call_once(once,
                                     [&] {
                                         ++runs;
-                                        ::usleep(1'000);
+                                        let_others_run();
                                         throw std::runtime_error("no");
                                     }),
                      std::runtime_error);

@@ -10,22 +10,16 @@
 
 #include "support/oracle_cases.hpp"
 #include "support/patched_test.hpp"
+#include "support/temporary.hpp"
 
 namespace {
 
 using namespace ramie::test;
 using namespace std::chrono_literals;
 
-std::string new_name() {
-    char name[] = "/tmp/ramie-XXXXXX";
-    ::close(must("mkstemp", ::mkstemp(name)));
-    ::unlink(name);
-    return name;
-}
-
 // Another one for each time that the scenario is played.
 std::string new_fifo() {
-    const std::string name = new_name();
+    const std::string name = temporary_name();
     must("mkfifo", ::mkfifo(name.c_str(), 0600));
     return name;
 }
@@ -108,7 +102,7 @@ void who_does_not_want_to_wait_need_not(stage& s) {
 }
 
 void files_are_opened_as_ever(stage& s) {
-    const std::string path = new_name();
+    const std::string path = temporary_name();
     s.add("caller", [=](actor& me) {
         const int made =
             me.make("open", [&] { return ::open(path.c_str(), O_RDWR | O_CREAT | O_EXCL, 0640); });
@@ -131,7 +125,7 @@ long set_lock(int fd, int command, short type) {
 }
 
 void a_lock_is_waited_for(stage& s) {
-    const std::string path = new_name();
+    const std::string path = temporary_name();
     const int first = s.own(must("open", ::open(path.c_str(), O_RDWR | O_CREAT, 0600)));
     const int second = s.own(must("open", ::open(path.c_str(), O_RDWR)));
     ::unlink(path.c_str());

@@ -14,6 +14,7 @@
 
 #include "ramie/timeout.hpp"
 #include "support/patched_test.hpp"
+#include "support/temporary.hpp"
 
 namespace {
 
@@ -42,16 +43,13 @@ TEST_F(shell, returns_what_the_plain_call_returns) {
 
 // One opens a queue for reading, which waits until the other opens it for writing.
 TEST_F(shell, lets_the_other_fibers_run) {
-    std::array<char, 32> directory{"/tmp/ramie-XXXXXX"};
-    ASSERT_NE(::mkdtemp(directory.data()), nullptr);
-    const std::string fifo = std::string(directory.data()) + "/fifo";
+    const std::string fifo = temporary_name();
     must("mkfifo", ::mkfifo(fifo.c_str(), 0600));
     auto reader = ramie::spawn([&] { return ::system(("read word < " + fifo).c_str()); });
     auto writer = ramie::spawn([&] { return ::system(("echo word > " + fifo).c_str()); });
     EXPECT_EQ(reader.get(), 0);
     EXPECT_EQ(writer.get(), 0);
     ::unlink(fifo.c_str());
-    ::rmdir(directory.data());
 }
 
 volatile std::sig_atomic_t interrupts = 0;

@@ -10,10 +10,7 @@
 
 namespace {
 
-using namespace std::chrono_literals;
 using namespace ramie::test;
-using ramie::deadline;
-using ramie::testing::require;
 
 using explored_mutex = fiber_test;
 using explored_recursive_mutex = fiber_test;

@@ -8,11 +8,7 @@
 
 namespace {
 
-using namespace std::chrono_literals;
 using namespace ramie::test;
-using ramie::deadline;
-using ramie::testing::require;
-namespace this_fiber = ramie::this_fiber;
 
 using explored_queue = fiber_test;
 using explored_lifo_queue = fiber_test;

@@ -8,14 +8,10 @@
 
 namespace {
 
-using namespace std::chrono_literals;
 using namespace ramie::test;
-using ramie::deadline;
 using ramie::on_get;
 using ramie::on_put;
 using ramie::on_set;
-using ramie::testing::require;
-namespace this_fiber = ramie::this_fiber;
 
 using explored_select = fiber_test;
 

@@ -23,6 +23,12 @@
 
 namespace ramie::test {
 
+// What every model says.
+using namespace std::chrono_literals;
+using ramie::deadline;
+using testing::require;
+namespace this_fiber = ramie::this_fiber;
+
 constexpr std::uint64_t seeds = 2000;
 
 // A place in a model where a schedule may leave.

@@ -19,6 +19,7 @@
 #include <fstream>
 
 #include "support/channels.hpp"
+#include "support/temporary.hpp"
 
 namespace ramie::test {
 
@@ -48,14 +49,13 @@ bool start_loopback() {
 }
 
 bool replace_file(const char* path, const std::string& text) {
-    std::array<char, 32> name{"/tmp/ramie-XXXXXX"};
-    const int fd = ::mkstemp(name.data());
-    if (fd < 0) return false;
+    std::string name;
+    const int fd = make_temporary_file(name);
     const bool written = ::write(fd, text.data(), text.size()) == static_cast<ssize_t>(text.size());
     ::fchmod(fd, 0644);
     ::close(fd);
-    const bool done = written && ::mount(name.data(), path, nullptr, MS_BIND, nullptr) == 0;
-    ::unlink(name.data());
+    const bool done = written && ::mount(name.c_str(), path, nullptr, MS_BIND, nullptr) == 0;
+    ::unlink(name.c_str());
     return done;
 }
 

@@ -1,4 +1,5 @@
 #include "support/waiting_calls.hpp"
+#include "support/temporary.hpp"
 
 #include <fcntl.h>
 #include <poll.h>
@@ -93,10 +94,10 @@ void open_ends_with_pipe(site& s) {
 
 // Somebody else has it.
 void open_locked(site& s) {
-    char name[] = "/tmp/ramie-lock-XXXXXX";
-    s.peer = s.own(must("mkstemp", ::mkstemp(name)));
-    s.fd = s.own(must("open", ::open(name, O_RDWR)));
-    ::unlink(name);
+    std::string name;
+    s.peer = s.own(make_temporary_file(name));
+    s.fd = s.own(must("open", ::open(name.c_str(), O_RDWR)));
+    ::unlink(name.c_str());
 }
 template <int Command>
 void lock_record(int fd, short type) {
@@ -115,12 +116,8 @@ void open_record_locked(site& s) {
 }
 
 void make_fifo(site& s) {
-    char directory[] = "/tmp/ramie-fifo-XXXXXX";
-    const int fd = must("mkstemp", ::mkstemp(directory));
-    ::close(fd);
-    ::unlink(directory);
-    s.path = directory;
-    must("mkfifo", ::mkfifo(directory, 0600));
+    s.path = temporary_name();
+    must("mkfifo", ::mkfifo(s.path.c_str(), 0600));
 }
 
 long ok(long result) { return result < 0 ? result : 0; }

@@ -4,6 +4,7 @@
 //     auto client = ramie::net::tcp_stream::connect({"127.0.0.1", 7000});
 //     auto server = listener.accept();
 //     client.write_all("hello");
+// Connecting, accepting, reading and writing suspend the calling fiber; all else never suspends.
 #pragma once
 
 #include "ramie/net/endpoint.hpp"

@@ -1,4 +1,5 @@
-// The fibers of a group: who they are, how many there may be, and how they leave.
+// The fibers of a group: who they are, how many there may be, and how they leave. join(),
+// join_others() and wait_for_slot() suspend the calling fiber; the rest never suspends.
 #pragma once
 
 #include <cstddef>

@@ -1,4 +1,4 @@
-// Range-for over a queue or channel.
+// Range-for over a queue or channel. To begin and to go on suspends the calling fiber.
 #pragma once
 
 #include <cstddef>

@@ -1,4 +1,4 @@
-// In which order a queue gives its items back.
+// In which order a queue gives its items back. Never suspends.
 #pragma once
 
 #include <cstddef>

@@ -1,4 +1,5 @@
-// The cases of <ramie/select.hpp>.
+// The cases of <ramie/select.hpp>. select_among() suspends the calling fiber; a case never suspends
+// until it runs what the caller gave it.
 #pragma once
 
 #include <cstddef>

@@ -1,4 +1,4 @@
-// A piece of work for a thread_pool.
+// A piece of work for a thread_pool. Never suspends: it runs on a thread.
 #pragma once
 
 #include <atomic>

@@ -1,5 +1,5 @@
 // Marks that a fiber is inside of a call. It stays behind when the object around it is moved: the
-// new place is free.
+// new place is free. Never suspends.
 #pragma once
 
 namespace ramie::net::detail {
