@@ -20,15 +20,9 @@ struct named_family {
 };
 
 constexpr named_family families[] = {
-    {"socket", &patch_socket},
-    {"sleep", &patch_sleep},
-    {"poll", &patch_poll},
-    {"dns", &patch_dns},
-    {"lock", &patch_lock},
-    {"process", &patch_process},
-    {"signal", &patch_signal},
-    {"stdio", &patch_stdio},
-    {"file", &patch_file},
+    {"socket", &patch_socket}, {"sleep", &patch_sleep}, {"poll", &patch_poll},
+    {"dns", &patch_dns},       {"lock", &patch_lock},   {"process", &patch_process},
+    {"signal", &patch_signal}, {"stdio", &patch_stdio}, {"file", &patch_file},
 };
 
 bool patch_family(std::string_view name) noexcept {

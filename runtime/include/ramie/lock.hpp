@@ -8,7 +8,8 @@
 // For the fibers of one thread. All hand over in order of arrival: who gives something up gives it
 // to the first that waits for it, and whoever comes meanwhile stands behind. One that is
 // destroyed while fibers wait for it wakes them with std::logic_error.
-// What waits suspends the calling fiber; giving up, counting down, notifying and try_ never suspend.
+// What waits suspends the calling fiber; giving up, counting down, notifying and try_ never
+// suspend.
 #pragma once
 
 #include "ramie/condition_variable.hpp"

@@ -5,7 +5,8 @@
 //     ramie::testing::leak_check leaks;  ...  EXPECT_EQ(leaks.found(), "");
 //
 // docs/testing.md shows how they work together.
-// Models and streams suspend the calling fiber where what they stand for does; the rest never suspends.
+// Models and streams suspend the calling fiber where what they stand for does; the rest never
+// suspends.
 #pragma once
 
 #include "ramie/testing/abandon.hpp"

@@ -5,7 +5,8 @@
 //     ramie::net::endpoint six  = "[fe80::1%eth0]:80";   // IPv6 in brackets, with its scope
 //     std::cout << here << '\n';
 //
-// Numeric addresses only; <ramie/net/resolve.hpp> looks up host names. Unix paths will be "unix:/path".
+// Numeric addresses only; <ramie/net/resolve.hpp> looks up host names. Unix paths will be
+// "unix:/path".
 #pragma once
 
 #include <sys/socket.h>

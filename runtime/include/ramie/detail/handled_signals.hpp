@@ -10,8 +10,8 @@
 
 namespace ramie::detail {
 
-// The signal that on_blocked() uses, 0 while it does not. Its handler looks at the running fiber, so
-// nothing may be put in front of it.
+// The signal that on_blocked() uses, 0 while it does not. Its handler looks at the running fiber,
+// so nothing may be put in front of it.
 inline constinit std::atomic<int> probe_signal{0};
 
 // To be called by the handler. `reach`: nothing, when one fiber's call has asked for the signal;

@@ -1,5 +1,5 @@
-// The typed part of a fiber: its callable, arguments and result, built at the top of its stack. run()
-// suspends where the callable does; the rest never suspends.
+// The typed part of a fiber: its callable, arguments and result, built at the top of its stack.
+// run() suspends where the callable does; the rest never suspends.
 #pragma once
 
 #include <functional>
