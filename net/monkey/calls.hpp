@@ -66,31 +66,47 @@ template <class R, class... Args>
 class original_call<R(Args...)> {
   public:
     using pointer = R (*)(Args...);
-    explicit constexpr original_call(const char* name) noexcept : name_(name) {}
+    // `first_use` is what it calls until it has been looked up: a call then need not ask whether
+    // it was.
+    constexpr original_call(const char* name, pointer first_use) noexcept
+        : name_(name), first_use_(first_use), address_(first_use) {}
 
-    R operator()(Args... args) const { return get()(args...); }
+    R operator()(Args... args) const { return address()(args...); }
+
+    // What a call goes to: at first, what looks it up.
+    pointer address() const noexcept { return address_.load(std::memory_order_relaxed); }
 
     pointer get() const noexcept {
-        pointer p = address_.load(std::memory_order_relaxed);
-        if (p == nullptr) [[unlikely]] {
-            p = reinterpret_cast<pointer>(find_original(name_));
-            address_.store(p, std::memory_order_relaxed);
-        }
-        return p;
+        if (address() == first_use_) look_up();
+        return address();
     }
 
     // What is called from now on.
     void replace(pointer p) const noexcept { address_.store(p, std::memory_order_relaxed); }
 
   private:
+    void look_up() const noexcept {
+        pointer nobody_was_faster = first_use_;
+        address_.compare_exchange_strong(nobody_was_faster,
+                                         reinterpret_cast<pointer>(find_original(name_)));
+    }
+
     const char* name_;
-    mutable std::atomic<pointer> address_{nullptr};
+    pointer first_use_;
+    mutable std::atomic<pointer> address_;
+};
+
+template <auto& Call>
+struct looked_up;
+template <class R, class... Args, original_call<R(Args...)>& Call>
+struct looked_up<Call> {
+    static R first_use(Args... args) { return Call.get()(args...); }
 };
 
 // One line for each: the table of what is interposed.
 namespace real {
 #define RAMIE_ORIGINAL(name, ...) \
-    inline constinit original_call<__VA_ARGS__> name { #name }
+    inline constinit original_call<__VA_ARGS__> name { #name, &looked_up < name> ::first_use }
 RAMIE_ORIGINAL(socket, int(int, int, int));
 RAMIE_ORIGINAL(socketpair, int(int, int, int, int*));
 RAMIE_ORIGINAL(accept, int(int, sockaddr*, socklen_t*));

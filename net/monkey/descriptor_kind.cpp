@@ -70,8 +70,11 @@ bool wants_nonblocking(int fd, descriptor_facts& facts) noexcept {
 
 // The bit is set before the facts are looked at, and whoever changes one clears the bit after:
 // whatever the order, a change is not missed.
-void learn_simple(direction dir, descriptor_facts& facts) noexcept {
+void learn_simple(int fd, direction dir, descriptor_facts& facts) noexcept {
     const auto bit = static_cast<std::uint8_t>(dir);
+    int end = end_of_simple.load();
+    while (end <= fd && !end_of_simple.compare_exchange_weak(end, fd + 1)) {
+    }
     facts.simple.fetch_or(bit);
     const auto& timeout = dir == direction::read ? facts.receive_timeout_ns : facts.send_timeout_ns;
     const bool is_simple = facts.kind == descriptor_kind::tcp && is_known_blocking(facts) &&

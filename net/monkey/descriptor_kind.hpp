@@ -29,7 +29,7 @@ inline bool is_known_blocking(const descriptor_facts& facts) noexcept {
 bool wants_nonblocking(int fd, descriptor_facts&) noexcept;
 
 // Finds out whether calls in this direction may take the short way, see simple.hpp.
-void learn_simple(direction, descriptor_facts&) noexcept;
+void learn_simple(int fd, direction, descriptor_facts&) noexcept;
 
 inline std::int64_t timeout_ns(const descriptor_facts& facts, direction dir) noexcept {
     const auto& ns = dir == direction::read ? facts.receive_timeout_ns : facts.send_timeout_ns;

@@ -137,7 +137,7 @@ ssize_t receive_on_fiber(int fd, std::size_t wanted, int flags, Plain plain,
         return plain(flags);
     const std::size_t least = least_of(fd, std::min(wanted, most_in_a_call), flags, *facts);
     if (least <= 1) {
-        learn_simple(direction::read, *facts);
+        learn_simple(fd, direction::read, *facts);
         return receive_when_ready(fd, wanted, flags, *facts, plain);
     }
     return as_message([&](msghdr& m) {
@@ -170,9 +170,7 @@ ssize_t receive(int fd, void* data, std::size_t size, int flags) noexcept {
     descriptor* const d = simple_descriptor(fd, direction::read);
     if (d == nullptr || flags != 0 || !is_simple_size(size))
         return receive_the_long_way(fd, data, size, flags);
-    return transfer_simply(*d, fd, direction::read, size, [=] {
-        return attempt_receive(fd, 0, [=](int f) { return real::recv(fd, data, size, f); });
-    });
+    return transfer_receive_for_libc(*d, fd, data, size, real::recv.address());
 }
 
 ssize_t receive_from(int fd, void* data, std::size_t size, int flags, sockaddr* from,

@@ -40,7 +40,7 @@ ssize_t send_on_fiber(int fd, const iovec* parts, std::size_t count, int flags,
                       Attempt plain) noexcept {
     descriptor_facts* facts = facts_of(fd);
     if (must_not_wait(facts, fd, flags)) return plain(flags);
-    learn_simple(direction::write, *facts);
+    learn_simple(fd, direction::write, *facts);
     part_cursor cursor(parts, count);
     const deadline until = timeout_of(fd, direction::write, *facts);
     const ssize_t n = send_when_ready(fd, cursor.left(), flags, *facts, until, plain);
@@ -86,10 +86,20 @@ ssize_t send_on_fiber_to(int fd, const void* address, const iovec* parts, std::s
 // `sent`: what went out already.
 [[gnu::noinline]] ssize_t send_simple_rest(descriptor& d, int fd, const void* data,
                                            std::size_t size, int flags, ssize_t sent) noexcept {
+    if (sent < 0) return sent;
     const iovec part{const_cast<void*>(data), size};
     part_cursor cursor(&part, 1);
     cursor.advance(static_cast<std::size_t>(sent));
     return send_rest(fd, cursor, sent, flags, *d.facts, deadline::never());
+}
+
+[[gnu::noinline]] ssize_t send_simply_later(descriptor& d, int fd, const void* data,
+                                            std::size_t size, int flags) noexcept {
+    const auto attempt = [=] { return real::send(fd, data, size, flags | MSG_DONTWAIT); };
+    const ssize_t n =
+        transfer_later<called_by::libc>(d, fd, direction::write, size, deadline::never(), attempt)
+            .count();
+    return send_simple_rest(d, fd, data, size, flags, n);
 }
 
 [[gnu::noinline]] ssize_t send_the_long_way(int fd, const void* data, std::size_t size,
@@ -104,10 +114,11 @@ ssize_t send_bytes(int fd, const void* data, std::size_t size, int flags) noexce
     descriptor* const d = simple_descriptor(fd, direction::write);
     if (d == nullptr || (flags & ~MSG_NOSIGNAL) != 0 || !is_simple_size(size))
         return send_the_long_way(fd, data, size, flags);
-    const ssize_t n = transfer_simply(*d, fd, direction::write, size, [=] {
-        return real::send(fd, data, size, flags | MSG_DONTWAIT);
-    });
-    if (n < 0 || static_cast<std::size_t>(n) == size) [[likely]]
+    const auto attempt = [=] { return real::send(fd, data, size, flags | MSG_DONTWAIT); };
+    ssize_t n;
+    if (!try_at_once(*d, direction::write, size, n, attempt)) [[unlikely]]
+        return send_simply_later(*d, fd, data, size, flags);
+    if (static_cast<std::size_t>(n) == size) [[likely]]
         return n;
     return send_simple_rest(*d, fd, data, size, flags, n);
 }

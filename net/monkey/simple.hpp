@@ -3,27 +3,17 @@
 #pragma once
 
 #include "descriptor_kind.hpp"
-#include "ramie/detail/transfer.hpp"
 
 namespace ramie::monkey::detail {
 
-// The descriptor, when a call in this direction may take the short way; else null.
+// The descriptor, when a call in this direction may take the short way; else null. Calls nothing:
+// what this thread has not looked at yet goes the long way.
 inline descriptor* simple_descriptor(int fd, direction dir) noexcept {
-    descriptor* const d = descriptor_of(fd);
+    descriptor* const d = known_descriptor(fd);
     if (d == nullptr) [[unlikely]]
         return nullptr;
-    const descriptor_facts& facts = *d->facts;
-    const bool is_simple =
-        (facts.simple.load(std::memory_order_relaxed) & static_cast<std::uint8_t>(dir)) != 0 &&
-        facts.fork_epoch.load(std::memory_order_relaxed) == fork_epoch();
-    return is_simple ? d : nullptr;
-}
-
-template <class Attempt>
-__attribute__((always_inline)) inline ssize_t transfer_simply(descriptor& d, int fd, direction dir,
-                                                              std::size_t wanted,
-                                                              Attempt attempt) noexcept {
-    return transfer<called_by::libc>(d, fd, dir, wanted, deadline::never(), attempt).count;
+    const auto simple = d->facts->simple.load(std::memory_order_relaxed);
+    return (simple & static_cast<std::uint8_t>(dir)) != 0 ? d : nullptr;
 }
 
 }  // namespace ramie::monkey::detail

@@ -51,7 +51,7 @@ ssize_t wait_for(int fd, direction dir, descriptor_facts& facts, deadline until,
         const ssize_t n = attempt();
         if (n >= 0 || errno != EAGAIN || wants_nonblocking(fd, facts)) return n;
     }
-    return transfer<called_by::libc>(fd, dir, wanted, until, attempt).count;
+    return transfer<called_by::libc>(fd, dir, wanted, until, attempt).count();
 }
 
 // The kernel moves no more in one call (its MAX_RW_COUNT).

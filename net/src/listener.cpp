@@ -79,8 +79,8 @@ tcp_stream tcp_listener::accept(deadline until) {
     peer_address from;
     const transferred got = ramie::detail::transfer(fd, direction::read, 0, until,
                                                     [&] { return accept_attempt(fd, from); });
-    if (got.count < 0) fail(got, "accept on ", is_closed(got) ? endpoint() : local_endpoint());
-    return {static_cast<int>(got.count), from.value()};
+    if (got.failed()) fail(got, "accept on ", is_closed(got) ? endpoint() : local_endpoint());
+    return {static_cast<int>(got.count()), from.value()};
 }
 
 std::optional<tcp_stream> tcp_listener::try_accept() {
@@ -88,7 +88,7 @@ std::optional<tcp_stream> tcp_listener::try_accept() {
     peer_address from;
     const int made = accept_attempt(native_handle(), from);
     if (made >= 0) return tcp_stream(made, from.value());
-    if (errno != EAGAIN) fail({-1, wake::granted}, "accept on ", local_endpoint());
+    if (errno != EAGAIN) fail(transferred(-1), "accept on ", local_endpoint());
     // accept() need not ask the kernel again.
     if (auto* d = ramie::detail::descriptor_of(native_handle())) d->clear(direction::read);
     return std::nullopt;

@@ -19,8 +19,8 @@ void enter_fiber(const char* call) {
 void fail(const transferred& got, const char* call, const endpoint& peer) {
     const int error = errno;
     if (is_closed(got)) fail(EBADF, std::string(call) + "a socket that is closed");
-    if (got.reason == wake::interrupted) ramie::detail::raise_interrupt();
-    if (got.reason == wake::timed_out) throw timeout_expired(call + peer.to_string());
+    if (got.reason() == wake::interrupted) ramie::detail::raise_interrupt();
+    if (got.reason() == wake::timed_out) throw timeout_expired(call + peer.to_string());
     const char* remark = error == EBUSY ? ", which another fiber does already" : "";
     fail(error, call + peer.to_string() + remark);
 }

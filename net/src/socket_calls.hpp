@@ -23,7 +23,7 @@ inline void require_fiber(const char* call) {
 
 // The socket was closed while the fiber waited; the object may not even exist any more.
 inline bool is_closed(const transferred& got) noexcept {
-    return got.reason == wake::closed && errno == EBADF;
+    return got.reason() == wake::closed && errno == EBADF;
 }
 
 // Throws what a failed transfer means; `call` ends in the word before the peer ("read from "),

@@ -9,27 +9,34 @@
 
 namespace ramie::net {
 
+using ramie::detail::descriptor;
+using ramie::detail::descriptor_of;
+using ramie::detail::transfer;
+using ramie::detail::transfer_receive;
+
 namespace {
 
 // A transfer by the only fiber that may do it.
-template <class Try>
-transferred take_turn(detail::turn& turn, int fd, direction dir, std::size_t wanted, deadline until,
-                      Try attempt) {
+template <class Transfer>
+transferred take_turn(detail::turn& turn, int fd, Transfer transfer) {
     if (turn.taken) [[unlikely]] {
         errno = fd < 0 ? EBADF : EBUSY;
-        return {-1, wake::granted};
+        return transferred(-1);
     }
     require_fiber("reading or writing ");
+    descriptor* const d = descriptor_of(fd);
+    if (d == nullptr) [[unlikely]]
+        return transferred(wake::closed);
     turn.taken = true;
-    const transferred got = ramie::detail::transfer(fd, dir, wanted, until, attempt);
-    if (got.count >= 0 || !is_closed(got)) [[likely]]
+    const transferred got = transfer(*d);
+    if (!is_closed(got)) [[likely]]
         turn.taken = false;
     return got;
 }
 
 ssize_t count_or_interrupt(const transferred& got) {
-    if (got.reason == wake::interrupted) ramie::detail::raise_interrupt();
-    return got.count;
+    if (got.reason() == wake::interrupted) ramie::detail::raise_interrupt();
+    return got.count();
 }
 
 }  // namespace
@@ -37,22 +44,24 @@ ssize_t count_or_interrupt(const transferred& got) {
 std::size_t tcp_stream::read_some(std::span<std::byte> buffer, deadline until) {
     if (buffer.empty()) return 0;  // the kernel would wait for a byte
     const int fd = native_handle();
-    const transferred got = take_turn(reading_, fd, direction::read, buffer.size(), until, [=] {
-        return ::recv(fd, buffer.data(), buffer.size(), MSG_DONTWAIT);
+    const transferred got = take_turn(reading_, fd, [=](descriptor& d) {
+        return transfer_receive(d, fd, buffer.data(), buffer.size(), until, &::recv);
     });
-    if (got.count < 0) [[unlikely]]
+    if (got.failed()) [[unlikely]]
         fail(got, "read from ", peer_);
-    return static_cast<std::size_t>(got.count);
+    return static_cast<std::size_t>(got.count());
 }
 
 std::size_t tcp_stream::write_some(std::span<const std::byte> data, deadline until) {
     const int fd = native_handle();
-    const transferred got = take_turn(writing_, fd, direction::write, data.size(), until, [=] {
-        return ::send(fd, data.data(), data.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
+    const transferred got = take_turn(writing_, fd, [=](descriptor& d) {
+        return transfer(d, fd, direction::write, data.size(), until, [=] {
+            return ::send(fd, data.data(), data.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
+        });
     });
-    if (got.count < 0) [[unlikely]]
+    if (got.failed()) [[unlikely]]
         fail(got, "write to ", peer_);
-    return static_cast<std::size_t>(got.count);
+    return static_cast<std::size_t>(got.count());
 }
 
 ssize_t tcp_stream::read_parts(const iovec* parts, std::size_t count, std::size_t bytes) {
@@ -60,8 +69,9 @@ ssize_t tcp_stream::read_parts(const iovec* parts, std::size_t count, std::size_
     msghdr message{};
     message.msg_iov = const_cast<iovec*>(parts);
     message.msg_iovlen = count;
-    return count_or_interrupt(take_turn(reading_, fd, direction::read, bytes, {}, [&message, fd] {
-        return ::recvmsg(fd, &message, MSG_DONTWAIT);
+    return count_or_interrupt(take_turn(reading_, fd, [&](descriptor& d) {
+        return transfer(d, fd, direction::read, bytes, {},
+                        [&] { return ::recvmsg(fd, &message, MSG_DONTWAIT); });
     }));
 }
 
@@ -70,8 +80,9 @@ ssize_t tcp_stream::write_parts(const iovec* parts, std::size_t count, std::size
     msghdr message{};
     message.msg_iov = const_cast<iovec*>(parts);
     message.msg_iovlen = count;
-    return count_or_interrupt(take_turn(writing_, fd, direction::write, bytes, {}, [&message, fd] {
-        return ::sendmsg(fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
+    return count_or_interrupt(take_turn(writing_, fd, [&](descriptor& d) {
+        return transfer(d, fd, direction::write, bytes, {},
+                        [&] { return ::sendmsg(fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL); });
     }));
 }
 

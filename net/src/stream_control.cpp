@@ -40,7 +40,7 @@ tcp_stream tcp_stream::connect(const endpoint& peer, deadline until) {
     const int fd = made.native_handle();
     const transferred got = ramie::detail::transfer(fd, direction::write, 0, until,
                                                     [&] { return connect_attempt(fd, peer); });
-    if (got.count < 0) fail(got, "connect to ", peer);
+    if (got.failed()) fail(got, "connect to ", peer);
     made.no_delay(true);
     return made;
 }

@@ -1,5 +1,6 @@
 // The process-wide half of the descriptor table: two levels, the second made when first touched.
 
+#include <algorithm>
 #include <cstdlib>
 
 #include "ramie/detail/descriptors.hpp"
@@ -42,6 +43,15 @@ void reset_facts(int fd, descriptor_kind kind) noexcept {
     facts->has_low_water_mark.store(false, std::memory_order_relaxed);
 }
 
-void bump_fork_epoch() noexcept { forks.fetch_add(1, std::memory_order_relaxed); }
+void bump_fork_epoch() noexcept {
+    forks.fetch_add(1, std::memory_order_relaxed);
+    const auto end = static_cast<std::size_t>(end_of_simple.load());
+    for (std::size_t begin = 0; begin < end; begin += facts_chunk_size) {
+        descriptor_facts* const chunk = facts_chunks[begin / facts_chunk_size].load();
+        if (chunk == nullptr) continue;
+        for (std::size_t i = 0; i != std::min(facts_chunk_size, end - begin); ++i)
+            chunk[i].simple.store(0, std::memory_order_relaxed);
+    }
+}
 
 }  // namespace ramie::detail

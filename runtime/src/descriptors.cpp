@@ -3,12 +3,14 @@
 #include "ramie/detail/descriptors.hpp"
 
 #include <poll.h>
+#include <sys/socket.h>
 
 #include <algorithm>
 #include <cerrno>
 #include <system_error>
 
 #include "ramie/detail/loop_descriptors.hpp"
+#include "ramie/detail/transfer.hpp"
 #include "ramie/wait_fd.hpp"
 #include "switching.hpp"
 
@@ -58,8 +60,11 @@ bool watch(descriptor& d, int fd, direction dir) noexcept {
     return current_scheduler->reactor().watch(d, fd, dir);
 }
 
-wake wait_descriptor(descriptor& d, int fd, direction dir, deadline until, waits_as role,
-                     called_by who) noexcept {
+namespace {
+
+__attribute__((always_inline)) inline wake wait_here(descriptor& d, int fd, direction dir,
+                                                     deadline until, waits_as role,
+                                                     called_by who) noexcept {
     scheduler& mine = *current_scheduler;
     if (!mine.reactor().watch(d, fd, dir)) return wake::closed;
     waiter& self = current_fiber->place;
@@ -72,6 +77,47 @@ wake wait_descriptor(descriptor& d, int fd, direction dir, deadline until, waits
                                          reinterpret_cast<const void*>(std::intptr_t{fd}), until);
     if (reason == wake::closed) errno = EBADF;
     return reason;
+}
+
+// As transfer(), but for the wait, which is inlined: a frame less on the stack of every fiber that
+// waits for its peer.
+template <called_by Who>
+__attribute__((always_inline)) inline transferred receive_here(descriptor& d, int fd, void* data,
+                                                               std::size_t size, deadline until,
+                                                               receive_call call) noexcept {
+    constexpr direction dir = direction::read;
+    auto attempt = [=] { return call(fd, data, size, MSG_DONTWAIT); };
+    ssize_t n;
+    if (try_at_once(d, dir, size, n, attempt)) return transferred(n);
+    waits_as role = waits_as::consumer;
+    if (transfers_in_turn <= transfers_per_turn) [[likely]] {
+        const std::uint32_t generation = d.generation;
+        transfers_in_turn = 0;
+        const wake reason = judge(wait_here(d, fd, dir, until, role, Who), d, generation);
+        if (reason != wake::granted) [[unlikely]]
+            return try_once_more(d, dir, size, reason, attempt);
+        if (d.may_be_ready(dir) && try_transfer(d, dir, size, n, attempt)) [[likely]]
+            return transferred(n);
+        role = waits_as::consumer_again;
+    }
+    return transfer_later<Who>(d, fd, dir, size, until, attempt, role);
+}
+
+}  // namespace
+
+wake wait_descriptor(descriptor& d, int fd, direction dir, deadline until, waits_as role,
+                     called_by who) noexcept {
+    return wait_here(d, fd, dir, until, role, who);
+}
+
+transferred transfer_receive(descriptor& d, int fd, void* data, std::size_t size, deadline until,
+                             receive_call call) noexcept {
+    return receive_here<called_by::us>(d, fd, data, size, until, call);
+}
+
+ssize_t transfer_receive_for_libc(descriptor& d, int fd, void* data, std::size_t size,
+                                  receive_call call) noexcept {
+    return receive_here<called_by::libc>(d, fd, data, size, deadline::never(), call).count();
 }
 
 bool was_taken_back(wake reason) noexcept {

@@ -96,13 +96,15 @@ inline void poller::dispatch(const epoll_event& event, scheduler& mine) noexcept
         return;
 
     constexpr std::uint32_t end_events = EPOLLRDHUP | EPOLLHUP | EPOLLERR | EPOLLPRI;
-    if ((event.events & end_events) != 0) [[unlikely]]
-        d.ended = true;
-    if ((event.events & (EPOLLIN | end_events)) != 0) {
+    const std::uint32_t events = event.events;
+    if ((events & (EPOLLIN | end_events)) != 0) {
         d.ready |= read_bit;
         mine.wake_one(d.readers);
     }
-    if ((event.events & (EPOLLOUT | EPOLLHUP | EPOLLERR)) != 0) {
+    if (events == EPOLLIN) [[likely]]
+        return;
+    if ((events & end_events) != 0) d.ended = true;
+    if ((events & (EPOLLOUT | EPOLLHUP | EPOLLERR)) != 0) {
         d.ready |= write_bit;
         mine.wake_one(d.writers);
     }

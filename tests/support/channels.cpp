@@ -160,7 +160,8 @@ bool awaits_acknowledgement(int fd) {
 void fill(int fd) {
     const int mode = must("fcntl", ::fcntl(fd, F_GETFL));
     must("fcntl", ::fcntl(fd, F_SETFL, mode | O_NONBLOCK));
-    while (write_while_there_is_room(fd) || awaits_acknowledgement(fd)) ::poll(nullptr, 0, 20);
+    // In this order: what is acknowledged after a write in vain is written to again.
+    while (awaits_acknowledgement(fd) || write_while_there_is_room(fd)) ::poll(nullptr, 0, 20);
     must("fcntl", ::fcntl(fd, F_SETFL, mode));
 }
 

@@ -11,12 +11,10 @@
 #pragma once
 
 #include <chrono>
-#include <concepts>
 #include <cstddef>
 #include <optional>
 #include <span>
 #include <string_view>
-#include <type_traits>
 
 #include "ramie/deadline.hpp"
 #include "ramie/net/basic_socket.hpp"
@@ -69,9 +67,12 @@ class tcp_stream : public basic_socket, public detail::sync_stream<tcp_stream> {
     void write_all(std::string_view text, deadline until = {}) {
         write_all(std::as_bytes(std::span(text)), until);
     }
-    template <class Char, std::size_t Extent>
-    requires std::same_as < std::remove_const_t<Char>,
-    char > void write_all(std::span<Char, Extent> text, deadline until = {}) {
+    template <std::size_t Extent>
+    void write_all(std::span<char, Extent> text, deadline until = {}) {
+        write_all(std::as_bytes(text), until);
+    }
+    template <std::size_t Extent>
+    void write_all(std::span<const char, Extent> text, deadline until = {}) {
         write_all(std::as_bytes(text), until);
     }
 

@@ -42,6 +42,9 @@ struct descriptor_facts {
     std::atomic<std::uint8_t> simple;
 };
 
+// Above the largest number that was ever simple: a fork clears so many.
+inline constinit std::atomic<int> end_of_simple{0};
+
 // Two levels, the second made when first touched: 4,096 x 4,096 numbers are beyond any limit in use
 // (fs.nr_open is 1,048,576 by default).
 inline constexpr std::size_t facts_chunk_size = 4096;
@@ -99,19 +102,21 @@ inline constinit thread_local descriptor_table current_table
     __attribute__((tls_model("initial-exec")));
 descriptor* find_descriptor(int fd) noexcept;
 
+// The calling thread's view of `fd`, when that is up to date; else null. Never suspends.
+inline descriptor* known_descriptor(int fd) noexcept {
+    const std::size_t index = static_cast<unsigned>(fd) / descriptor_table::chunk_size;
+    if (index >= current_table.count) return nullptr;
+    descriptor* const chunk = current_table.chunks[index];
+    if (chunk == nullptr) return nullptr;
+    descriptor& d = chunk[static_cast<unsigned>(fd) % descriptor_table::chunk_size];
+    return d.generation == d.facts->generation.load(std::memory_order_relaxed) ? &d : nullptr;
+}
+
 // The calling thread's view of `fd`, brought up to date; null when the number is out of range or
 // memory is short (errno says which). Never suspends.
 inline descriptor* descriptor_of(int fd) noexcept {
-    const std::size_t index = static_cast<unsigned>(fd) / descriptor_table::chunk_size;
-    if (index < current_table.count) [[likely]] {
-        descriptor* const chunk = current_table.chunks[index];
-        if (chunk != nullptr) [[likely]] {
-            descriptor& d = chunk[static_cast<unsigned>(fd) % descriptor_table::chunk_size];
-            if (d.generation == d.facts->generation.load(std::memory_order_relaxed)) [[likely]]
-                return &d;
-        }
-    }
-    return find_descriptor(fd);
+    descriptor* const d = known_descriptor(fd);
+    return d != nullptr ? d : find_descriptor(fd);
 }
 
 // Tells the reactor once that `d` is waited for. False with errno when it cannot be: EPERM means

@@ -2,7 +2,7 @@
 //
 //     auto got = transfer(fd, direction::read, size, until,
 //                         [&] { return ::recv(fd, data, size, MSG_DONTWAIT); });
-//     if (got.count < 0) ...    // errno as after a system call; got.reason says why it ended
+//     if (got.failed()) ...    // errno as after a system call; got.reason() says why
 //
 // Native sockets and patched calls use it; neither of them parks on a descriptor another way.
 #pragma once
@@ -21,9 +21,22 @@
 
 namespace ramie::detail {
 
-struct transferred {
-    ssize_t count;  // what the last attempt returned; -1: see errno
-    wake reason;    // granted, or what ended the wait: errno is then wait_error(reason)
+// How a transfer ended, in one register.
+class transferred {
+  public:
+    // What the last attempt returned; -1: see errno.
+    explicit transferred(ssize_t count) noexcept : value_(count) {}
+    // What ended the wait: errno is wait_error(reason).
+    explicit transferred(wake reason) noexcept : value_(-1 - static_cast<ssize_t>(reason)) {}
+
+    [[nodiscard]] bool failed() const noexcept { return value_ < 0; }
+    [[nodiscard]] ssize_t count() const noexcept { return value_ < 0 ? -1 : value_; }
+    [[nodiscard]] wake reason() const noexcept {
+        return value_ < 0 ? static_cast<wake>(-1 - value_) : wake::granted;
+    }
+
+  private:
+    ssize_t value_;
 };
 
 // A fiber whose peers are faster than it would never wait, and the others never run.
@@ -74,52 +87,47 @@ inline bool try_transfer(descriptor& d, direction dir, std::size_t wanted, ssize
     return true;
 }
 
-// What is there comes before the interrupt of a wait for it: its event may not be collected yet.
-// Keeps errno when there is nothing.
+// The last attempt of a transfer whose wait ended with `reason`: what is there comes before the
+// interrupt, and at the deadline the event may not be collected yet. Keeps errno when there is
+// nothing.
 template <class Try>
-inline bool try_after_interrupt(descriptor& d, direction dir, std::size_t wanted, ssize_t& n,
-                                Try& attempt) noexcept {
+[[gnu::noinline]] transferred try_once_more(descriptor& d, direction dir, std::size_t wanted,
+                                            wake reason, Try attempt) noexcept {
+    if (reason == wake::closed) return transferred(reason);
     const int error = errno;
-    if (try_transfer(d, dir, wanted, n, attempt)) return true;
+    ssize_t n;
+    if (try_transfer(d, dir, wanted, n, attempt)) return transferred(n);
     errno = error;
-    return false;
+    return transferred(reason);
 }
 
-// Parks until an attempt succeeds. Inlined: a frame less on the stack of every parked fiber.
-template <called_by Who, class Try>
-__attribute__((always_inline)) inline transferred transfer_when_ready(descriptor& d, int fd,
-                                                                      direction dir,
-                                                                      std::size_t wanted,
-                                                                      deadline until,
-                                                                      Try& attempt) noexcept {
-    const std::uint32_t generation = d.generation;
-    waits_as role = waits_as::consumer;
-    wake reason = wake::granted;
-    if (transfers_in_turn > transfers_per_turn) [[unlikely]]
-        reason = judge(give_way(), d, generation);
-    while (reason == wake::granted || reason == wake::timed_out) {
-        // At the deadline the kernel is asked once more: its event may not be collected yet.
-        if (d.may_be_ready(dir) || reason == wake::timed_out) {
-            ssize_t n;
-            if (try_transfer(d, dir, wanted, n, attempt)) return {n, wake::granted};
-            if (reason == wake::timed_out) break;
-        }
-        transfers_in_turn = 0;
-        reason = judge(wait_descriptor(d, fd, dir, until, role, Who), d, generation);
-        role = waits_as::consumer_again;
-        ssize_t n;
-        if (reason == wake::interrupted && try_after_interrupt(d, dir, wanted, n, attempt))
-            return {n, wake::granted};
-    }
-    return {-1, reason};
-}
-
-// What hardly ever waits does not pay for the case that it does.
+// Parks until an attempt succeeds. Not inlined: what hardly ever waits does not pay for the case
+// that it does.
 template <called_by Who, class Try>
 [[gnu::noinline]] transferred transfer_later(descriptor& d, int fd, direction dir,
-                                             std::size_t wanted, deadline until,
-                                             Try& attempt) noexcept {
-    return transfer_when_ready<Who>(d, fd, dir, wanted, until, attempt);
+                                             std::size_t wanted, deadline until, Try attempt,
+                                             waits_as role = waits_as::consumer) noexcept {
+    const std::uint32_t generation = d.generation;
+    if (transfers_in_turn > transfers_per_turn) [[unlikely]] {
+        const wake reason = judge(give_way(), d, generation);
+        if (reason != wake::granted) return transferred(reason);
+    }
+    for (;; role = waits_as::consumer_again) {
+        ssize_t n;
+        if (d.may_be_ready(dir) && try_transfer(d, dir, wanted, n, attempt)) return transferred(n);
+        transfers_in_turn = 0;
+        const wake reason = judge(wait_descriptor(d, fd, dir, until, role, Who), d, generation);
+        if (reason != wake::granted) return try_once_more(d, dir, wanted, reason, attempt);
+    }
+}
+
+// False: it is to be tried by transfer_later().
+template <class Try>
+__attribute__((always_inline)) inline bool try_at_once(descriptor& d, direction dir,
+                                                       std::size_t wanted, ssize_t& n,
+                                                       Try& attempt) noexcept {
+    return ++transfers_in_turn <= transfers_per_turn && d.may_be_ready(dir) &&
+           try_transfer(d, dir, wanted, n, attempt);
 }
 
 // Calls `attempt`, which must not block and returns what a system call does, until it does not
@@ -130,13 +138,10 @@ template <called_by Who = called_by::us, class Try>
 __attribute__((always_inline)) inline transferred transfer(descriptor& d, int fd, direction dir,
                                                            std::size_t wanted, deadline until,
                                                            Try attempt) noexcept {
-    if (++transfers_in_turn <= transfers_per_turn && d.may_be_ready(dir)) {
-        ssize_t n;
-        if (try_transfer(d, dir, wanted, n, attempt)) [[likely]]
-            return {n, wake::granted};
-    }
-    return dir == direction::write ? transfer_later<Who>(d, fd, dir, wanted, until, attempt)
-                                   : transfer_when_ready<Who>(d, fd, dir, wanted, until, attempt);
+    ssize_t n;
+    if (try_at_once(d, dir, wanted, n, attempt)) [[likely]]
+        return transferred(n);
+    return transfer_later<Who>(d, fd, dir, wanted, until, attempt);
 }
 
 template <called_by Who = called_by::us, class Try>
@@ -144,8 +149,18 @@ inline transferred transfer(int fd, direction dir, std::size_t wanted, deadline 
                             Try attempt) noexcept {
     descriptor* const d = descriptor_of(fd);
     if (d == nullptr) [[unlikely]]
-        return {-1, wake::closed};
+        return transferred(wake::closed);
     return transfer<Who>(*d, fd, dir, wanted, until, std::move(attempt));
 }
+
+// The transfer that waits most often, a receive of bytes by `call` with MSG_DONTWAIT: compiled with
+// the switch inlined. Suspends the calling fiber.
+using receive_call = ssize_t (*)(int fd, void* data, std::size_t size, int flags);
+transferred transfer_receive(descriptor&, int fd, void* data, std::size_t size, deadline,
+                             receive_call call) noexcept;
+
+// The same for libc's recv(), without a deadline: the count, or -1 with errno.
+ssize_t transfer_receive_for_libc(descriptor&, int fd, void* data, std::size_t size,
+                                  receive_call call) noexcept;
 
 }  // namespace ramie::detail
