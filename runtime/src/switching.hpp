@@ -73,8 +73,8 @@ __attribute__((always_inline)) inline wake scheduler::park_queued(const wait_kin
                                                                   deadline until) noexcept {
     waiter& self = current_fiber->place;
     const wake reason = park_here(kind, object, until);
-    if (self.is_linked()) [[unlikely]]
-        self.unlink();
+    // Who grants it takes it out of the queue.
+    if (reason != wake::granted && self.is_linked()) self.unlink();
     return reason;
 }
 

@@ -136,7 +136,7 @@ wake wait_descriptor(descriptor&, int fd, direction, deadline, waits_as,
 
 // After a transfer: if there may be more, the next waiter has its turn. Never suspends.
 inline void pass_on(descriptor& d, direction dir) noexcept {
-    if (d.may_be_ready(dir) && !d.waiting(dir).empty()) [[unlikely]]
+    if (!d.waiting(dir).empty() && d.may_be_ready(dir)) [[unlikely]]
         d.waiting(dir).wake_one();
 }
 
