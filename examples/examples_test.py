@@ -12,74 +12,16 @@ import json
 import os
 import pathlib
 import re
-import resource
 import signal
 import socket
 import subprocess
 import threading
 import unittest
 
-BUILD = pathlib.Path(os.environ["RAMIE_BUILD"])
+from programs import (BUILD, connect, exchange, is_sanitized, is_served, limit_files, limit_memory,
+                      receive_all, run, serving, start)
+
 SOURCES = pathlib.Path(__file__).parent
-
-
-def limit_files(most):
-    return lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
-
-
-def limit_memory(most):
-    return lambda: resource.setrlimit(resource.RLIMIT_AS, (most, most))
-
-
-def is_sanitized(program):
-    return b"__asan_init" in (BUILD / "examples" / program).read_bytes()
-
-
-def start(program, *arguments, **options):
-    return subprocess.Popen([BUILD / "examples" / program, *map(str, arguments)], text=True,
-                            stdout=subprocess.PIPE, stderr=subprocess.PIPE, **options)
-
-
-def run(program, *arguments, **options):
-    """Its exit status and what it wrote, when it has ended."""
-    with start(program, *arguments, **options) as process:
-        output, errors = process.communicate()
-    return process.returncode, output, errors
-
-
-@contextlib.contextmanager
-def serving(program, **options):
-    """A server that says where it listens; ends with the block."""
-    with start(program, "--port", 0, **options) as server:
-        try:
-            where = re.fullmatch(r"listening on 127\.0\.0\.1:(\d+)\n", server.stdout.readline())
-            server.port = int(where.group(1))
-            yield server
-        finally:
-            server.kill()
-            server.communicate()
-
-
-def connect(port):
-    return socket.create_connection(("127.0.0.1", port), timeout=20)
-
-
-def receive_all(connection):
-    return b"".join(iter(lambda: connection.recv(65536), b""))
-
-
-def exchange(connection, data):
-    connection.sendall(data)
-    answer = b""
-    while len(answer) < len(data):
-        answer += connection.recv(65536) or b"the end"
-    return answer
-
-
-def is_served(client):
-    with contextlib.suppress(ConnectionError):
-        return exchange(client, b"?") == b"?"
-    return False
 
 
 class posix_echo_server(unittest.TestCase):

@@ -169,6 +169,7 @@ class scheduler {
 
     void drop(fiber_core&) noexcept;
     void drop_all() noexcept;
+    void end_own_contexts() noexcept;
     void become_main(fiber_core&) noexcept;
     void forget_others(fiber_core& self) noexcept;
     [[noreturn]] static void end_forked_process(fiber_core& self) noexcept;

@@ -130,6 +130,17 @@ scheduler::~scheduler() {
         fiber_core& f = ready_.pop();
         if (f.state == fiber_state::finished) drop_unstarted(f);
     }
+    end_own_contexts();
+}
+
+// exit() called by a fiber or on the loop ends the scheduler from there. The main fiber then is one
+// more that is never resumed, and the hub's stack may be the one in use.
+void scheduler::end_own_contexts() noexcept {
+    if (main_->state != fiber_state::running) {
+        drop(*main_);
+        leave_behind(main_);
+        return;
+    }
     destroy_context(hub_);
     stacks_->release(hub_stack_);
     main_->state = fiber_state::finished;

@@ -1,5 +1,7 @@
 #include "ramie/run.hpp"
 
+#include <cstdio>
+#include <cstdlib>
 #include <stdexcept>
 #include <string>
 #include <thread>
@@ -15,6 +17,7 @@ namespace {
 using namespace std::chrono_literals;
 using run = ramie::test::fiber_test;
 using system_exit = ramie::test::fiber_test;
+using exit_call = ramie::test::fiber_test;
 using ramie::spawn;
 using ramie::test::at_exit;
 using ramie::test::error_of;
@@ -208,6 +211,25 @@ TEST_F(system_exit, is_thrown_by_get_as_well) {
         EXPECT_THROW(this_fiber::sleep_for(1h), ramie::system_exit);
         EXPECT_THROW(f.get(), ramie::system_exit);
     });
+}
+
+// Plain code that knows no fibers. The process ends as from any thread: exit handlers run, fibers
+// are not unwound.
+TEST_F(exit_call, ends_run_on_any_fiber_and_on_the_loop) {
+    const auto program_in_which = [](auto somebody_exits) {
+        std::atexit([] { std::fputs("farewell", stderr); });
+        ramie::run([&] {
+            const at_exit never([] { std::fputs("unwound", stderr); });
+            auto sleeper = spawn([] { this_fiber::sleep_for(1h); });
+            somebody_exits();
+            sleeper.join(1h);
+        });
+    };
+    const auto leave = [] { std::exit(6); };
+    const testing::ExitedWithCode six(6);
+    EXPECT_EXIT(program_in_which(leave), six, "^farewell$");
+    EXPECT_EXIT(program_in_which([&] { spawn(leave); }), six, "^farewell$");
+    EXPECT_EXIT(program_in_which([&] { ramie::this_scheduler().post(leave); }), six, "^farewell$");
 }
 
 // gevent case 24: ordinary exceptions do not stop the loop.
