@@ -8,6 +8,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "ramie/detail/timer_node.hpp"
@@ -148,6 +149,21 @@ class shielded_scope {
   private:
     fiber_core& fiber_;
 };
+
+// The calling fiber's own place, for the one queue in which it is about to wait. Throws as
+// waiting_fiber() does.
+inline waiter& own_place(const char* call) {
+    waiter& place = waiting_fiber(call).place;
+    place.on_wake = nullptr;
+    return place;
+}
+
+// wait_for_turn() there.
+template <class Take>
+bool wait_for_turn(wait_queue& queue, const wait_kind& kind, const void* object, deadline until,
+                   Take take) {
+    return wait_for_turn(queue, own_place(kind.what), kind, object, until, std::move(take));
+}
 
 inline void retain(fiber_core& f) noexcept { ++f.references; }
 void release(fiber_core&) noexcept;
