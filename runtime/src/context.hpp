@@ -60,7 +60,7 @@ inline boost::context::detail::transfer_t raw_jump(void* to, void* data) noexcep
     asm volatile(
         "leaq 1f(%%rip), %%rax\n\t"
         "pushq %%rax\n\t"
-        "jmp jump_fcontext@PLT\n"
+        "jmp *jump_fcontext@GOTPCREL(%%rip)\n"
         "1:"
         : "=a"(back.fctx), "=d"(back.data), "+D"(to), "+S"(data)
         :
