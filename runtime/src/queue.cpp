@@ -65,7 +65,7 @@ void queue_core::dropped_all() noexcept {
 void queue_core::shut_down() noexcept {
     shut_ = true;
     claimed_ += getters_.wake_all();
-    reserved_ += putters_.wake_all();
+    putters_.wake_all();
 }
 
 void queue_core::finish_one() {
