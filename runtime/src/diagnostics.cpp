@@ -178,10 +178,12 @@ scheduler_stats stats() noexcept {
     detail::scheduler* s = detail::scheduler::find();
     if (s == nullptr) return {};
     const auto stacks = s->stacks().stats();
+    const auto* const f = detail::current_fiber;
+    const std::size_t noted = f == nullptr ? 0 : f->new_limits.size();
     return {.fibers = s->live_fibers(),
             .stacks_in_use = stacks.in_use - 1,  // the hub's
             .stacks_free = stacks.free_warm + stacks.free_cold,
-            .timers = s->timers().size(),
+            .timers = s->timers().size() + noted,
             .polls = s->reactor().polls(),
             .switches = s->switches()};
 }

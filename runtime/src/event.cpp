@@ -24,9 +24,8 @@ bool event::wait(deadline until) {
         if (mine != nullptr && !mine->in_hub() && !mine->ready().passed(last_set_)) mine->yield();
         return true;
     }
-    detail::waiter self(detail::waiting_fiber(an_event.what));
     // Whom set() has taken out of the queue was woken by it, also when an interrupt came before.
-    return detail::wait_for_turn(waiters_, self, an_event, this, until, [] { return true; });
+    return detail::wait_for_turn(waiters_, an_event, this, until, [] { return true; });
 }
 
 }  // namespace ramie

@@ -28,25 +28,27 @@ bool future_state::begin() {
     return true;
 }
 
-void future_state::end(stage how, std::exception_ptr error) {
+// True when it ends, or has ended, like that. In one step: nobody sees a cancelled one run.
+bool future_state::end(stage from, stage how, std::exception_ptr error) {
     std::vector<callback> callbacks;
     {
         const std::lock_guard guard(mutex_);
-        if (stage_ == stage::done || stage_ == stage::cancelled) return;
+        if (stage_ != from) return stage_ == how;
         stage_ = how;
         error_ = std::move(error);
         callbacks.swap(callbacks_);
     }
     for (auto& each : callbacks) call(each.f);
-}
-
-bool future_state::cancel() {
-    if (!begin()) return cancelled();
-    end(stage::cancelled, std::make_exception_ptr(future_cancelled()));
     return true;
 }
 
-void future_state::finish(std::exception_ptr error) { end(stage::done, std::move(error)); }
+bool future_state::cancel() {
+    return end(stage::pending, stage::cancelled, std::make_exception_ptr(future_cancelled()));
+}
+
+void future_state::finish(std::exception_ptr error) {
+    end(stage::running, stage::done, std::move(error));
+}
 
 future_state::callback_id future_state::when_done(std::function<void()> f) {
     {

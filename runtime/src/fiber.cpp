@@ -82,7 +82,7 @@ void scheduler::timer_expired(fiber_core& f) noexcept {
 bool wait_for_end(fiber_core& f, deadline until) {
     if (f.state == fiber_state::finished) return true;
     scheduler& mine = owner_of(f, "join");
-    if (&f == current_fiber && !mine.interrupt_due())
+    if (&f == current_fiber && !mine.interrupt_due(f))
         throw std::system_error(EDEADLK, std::generic_category(),
                                 "ramie: " + f.display_name() + " joins itself");
     while (f.state != fiber_state::finished) {

@@ -21,9 +21,7 @@ void latch::count_down(std::size_t n) {
 
 bool latch::wait(deadline until) {
     if (try_wait()) return true;
-    detail::waiter self(detail::waiting_fiber(a_latch.what));
-    return detail::wait_for_turn(waiters_, self, a_latch, this, until,
-                                 [this] { return try_wait(); });
+    return detail::wait_for_turn(waiters_, a_latch, this, until, [this] { return try_wait(); });
 }
 
 barrier::barrier(std::size_t count, std::function<void()> completion)
@@ -43,11 +41,11 @@ bool barrier::arrive_and_wait(deadline until) {
         open();
         return true;
     }
-    detail::waiter self(detail::waiting_fiber(a_barrier.what));
+    detail::waiting_fiber(a_barrier.what);  // throws before it has arrived
     const std::size_t phase = phase_;
     ++arrived_;
     try {
-        if (detail::wait_for_turn(waiters_, self, a_barrier, this, until, [] { return true; }))
+        if (detail::wait_for_turn(waiters_, a_barrier, this, until, [] { return true; }))
             return true;
     } catch (const detail::wait_target_destroyed&) {
         throw;

@@ -28,9 +28,7 @@ bool mutex::lock_slowly(deadline until) {
         throw deadlock_error("ramie: " + self.display_name() +
                              " locks a mutex that it holds already; a recursive_mutex allows it");
     if (try_lock_here()) return true;
-    detail::waiter place(self);
-    return detail::wait_for_turn(waiters_, place, kind, this, until,
-                                 [this] { return try_lock_here(); });
+    return detail::wait_for_turn(waiters_, kind, this, until, [this] { return try_lock_here(); });
 }
 
 void mutex::hand_over() noexcept {

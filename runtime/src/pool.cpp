@@ -24,20 +24,17 @@ void crew::leave(place p) noexcept {
 
 bool crew::join(deadline until) {
     if (members.empty()) return true;
-    waiter self(waiting_fiber(empty_group.what));
-    if (has(self.fiber))
+    if (has(current_fiber))
         throw std::system_error(EDEADLK, std::generic_category(),
                                 "ramie: a member joins its own group");
-    return wait_for_turn(joiners_, self, empty_group, this, until,
-                         [this] { return members.empty(); });
+    return wait_for_turn(joiners_, empty_group, this, until, [this] { return members.empty(); });
 }
 
 bool crew::join_others(deadline until) {
     if (!has(current_fiber)) return join(until);
     const auto alone = [this] { return members.size() == 1; };
     if (alone()) return true;
-    waiter self(waiting_fiber(empty_group.what));
-    return wait_for_turn(last_one_, self, empty_group, this, until, alone);
+    return wait_for_turn(last_one_, empty_group, this, until, alone);
 }
 
 void crew::begin_kill() {

@@ -29,8 +29,7 @@ queue_core::~queue_core() {
 }
 
 bool queue_core::wait_to_get(deadline until) {
-    waiter self(waiting_fiber(an_item.what));
-    return wait_for_turn(getters_, self, an_item, this, until, [this] {
+    return wait_for_turn(getters_, an_item, this, until, [this] {
         if (count_ <= claimed_ && !shut_) return false;
         ++claimed_;
         return true;
@@ -38,8 +37,7 @@ bool queue_core::wait_to_get(deadline until) {
 }
 
 bool queue_core::wait_to_put(deadline until) {
-    waiter self(waiting_fiber(a_free_place.what));
-    return wait_for_turn(putters_, self, a_free_place, this, until, [this] {
+    return wait_for_turn(putters_, a_free_place, this, until, [this] {
         if (count_ + reserved_ >= capacity_ && !shut_) return false;
         ++reserved_;
         return true;
@@ -67,7 +65,7 @@ void queue_core::dropped_all() noexcept {
 void queue_core::shut_down() noexcept {
     shut_ = true;
     claimed_ += getters_.wake_all();
-    reserved_ += putters_.wake_all();
+    putters_.wake_all();
 }
 
 void queue_core::finish_one() {
@@ -78,9 +76,7 @@ void queue_core::finish_one() {
 
 bool queue_core::wait_until_finished(deadline until) {
     if (unfinished_ == 0) return true;
-    waiter self(waiting_fiber(all_done.what));
-    return wait_for_turn(joiners_, self, all_done, this, until,
-                         [this] { return unfinished_ == 0; });
+    return wait_for_turn(joiners_, all_done, this, until, [this] { return unfinished_ == 0; });
 }
 
 }  // namespace ramie::detail

@@ -99,6 +99,15 @@ wake scheduler::park(const wait_kind& kind, const void* object, deadline until) 
     return park_here(kind, object, until);
 }
 
+void scheduler::set_new_limits(fiber_core& self) noexcept {
+    self.has_new_limits = false;
+    while (!self.new_limits.empty()) {
+        time_limit& first = self.new_limits.front();
+        self.new_limits.pop_front();
+        timers_.set(first, first.due);
+    }
+}
+
 void scheduler::interrupt(fiber_core& f, detail::interrupt& i) noexcept {
     f.interrupts.push_back(i);
     if (!f.shielded) grant(f, wake::interrupted);
@@ -106,10 +115,12 @@ void scheduler::interrupt(fiber_core& f, detail::interrupt& i) noexcept {
 
 void scheduler::yield() {
     fiber_core& self = *current_fiber;
+    if (self.has_new_limits) [[unlikely]]
+        set_new_limits(self);
     self.state = fiber_state::ready;
     ready_.push(self);
     resume_next(self);
-    if (interrupt_due()) [[unlikely]]
+    if (interrupt_due(self)) [[unlikely]]
         raise_interrupt();
 }
 
@@ -206,9 +217,10 @@ void scheduler::start(fiber_core& f, std::int64_t start_ns) noexcept {
     f.id = next_id_++;
     all_.push_back(f);
     ++live_;
-    if (start_ns != 0)
+    if (start_ns != 0) {
+        if (current_fiber != nullptr) set_new_limits(*current_fiber);
         timers_.set(f, start_ns);
-    else
+    } else
         ready_.push(f);
     if (!shutting_down_) [[likely]]
         return;

@@ -69,8 +69,8 @@ class scheduler {
     void yield();
 
     // True when the calling fiber must be told of an interrupt now.
-    [[nodiscard]] bool interrupt_due() const noexcept {
-        return !current_fiber->interrupts.empty() && !is_shielded(*current_fiber);
+    [[nodiscard]] bool interrupt_due(const fiber_core& self) const noexcept {
+        return !self.interrupts.empty() && !is_shielded(self);
     }
 
     // Sets the thread's scheduler aside for a new one, and ends that one again. Only on a main
@@ -88,6 +88,9 @@ class scheduler {
         budget_ = 0;
     }
     void start(fiber_core&, std::int64_t start_ns) noexcept;
+
+    // Sets the timers of the limits that the running fiber has noted.
+    void set_new_limits(fiber_core&) noexcept;
     void kill(fiber_core&, std::exception_ptr) noexcept;
     void timer_expired(fiber_core&) noexcept;
 

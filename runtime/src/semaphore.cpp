@@ -14,9 +14,7 @@ constexpr detail::wait_kind a_permit{"a permit of a semaphore"};
 }  // namespace
 
 bool semaphore::acquire_slowly(deadline until) {
-    detail::waiter place(detail::waiting_fiber(a_permit.what));
-    return detail::wait_for_turn(waiters_, place, a_permit, this, until,
-                                 [this] { return try_acquire(); });
+    return detail::wait_for_turn(waiters_, a_permit, this, until, [this] { return try_acquire(); });
 }
 
 void semaphore::hand_over(std::size_t count) noexcept {

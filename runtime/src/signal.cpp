@@ -30,8 +30,21 @@ std::optional<int> signal_set::wait(deadline until) {
     }
 }
 
+std::uint64_t signal_set::end() noexcept { return std::exchange(arrived_, 0) | receiver_->close(); }
+
 std::optional<int> wait_signal(std::initializer_list<int> signals, deadline until) {
-    return signal_set(signals).wait(until);
+    signal_set all(signals);
+    all.arrived_ = detail::kept_signals & all.receiver_->wanted();
+    detail::kept_signals &= ~all.arrived_;
+    // However the wait ends: one that is killed returns none.
+    struct rest_is_kept {
+        explicit rest_is_kept(signal_set& s) : set(s) {}
+        ~rest_is_kept() { detail::kept_signals |= set.end(); }
+        rest_is_kept(const rest_is_kept&) = delete;
+        rest_is_kept& operator=(const rest_is_kept&) = delete;
+        signal_set& set;
+    } const guard(all);
+    return all.wait(until);
 }
 
 // --- on_signal ---------------------------------------------------------------------------------

@@ -20,6 +20,8 @@
 
 namespace ramie::detail {
 
+constinit thread_local signal_mask kept_signals = 0;
+
 // What a handler looks at, on any thread and at any moment: it is never freed, and belongs to one
 // receiver after the other.
 struct signal_receiver::slot {
@@ -41,10 +43,10 @@ struct signal_receiver::slot {
         }
         --handlers;
     }
-    void leave() noexcept {
-        arrived = 0;
+    signal_mask leave() noexcept {
         taken = false;
         ++generation;
+        return arrived.exchange(0);
     }
 };
 
@@ -118,6 +120,7 @@ struct signal_receiver::registry {
             s->handlers = 0;  // of threads that are not here
             s->leave();
         }
+        kept_signals = 0;
         after_fork_in_parent();
     }
 };
@@ -190,14 +193,18 @@ signal_mask signal_receiver::take() noexcept {
     return slot_->arrived.exchange(0);
 }
 
-void signal_receiver::close() noexcept {
+signal_mask signal_receiver::close() noexcept {
     registry& all = registry::get();
     const std::lock_guard guard(all.mutex);
-    if (slot_->generation != generation_) return;  // closed, or its process was forked
+    if (slot_->generation != generation_) return 0;  // closed, or its process was forked
     for_each_signal(slot_->wanted, [&](int each) { all.remove_user(each); });
     slot_->wanted = 0;
     while (slot_->handlers != 0) sched_yield();
-    slot_->leave();
+    return slot_->leave();
+}
+
+signal_mask signal_receiver::wanted() const noexcept {
+    return slot_->generation == generation_ ? slot_->wanted.load() : 0;
 }
 
 }  // namespace ramie::detail

@@ -23,9 +23,12 @@ class signal_receiver {
     // Those that have arrived since the last call.
     signal_mask take() noexcept;
 
-    // None arrives any more. Those that nobody else wants have their old effect again. Callable
-    // from any thread.
-    void close() noexcept;
+    // None arrives any more. Those that nobody else wants have their old effect again. Returns what
+    // has arrived since the last take(). Callable from any thread.
+    signal_mask close() noexcept;
+
+    // None after close().
+    [[nodiscard]] signal_mask wanted() const noexcept;
 
   private:
     struct slot;
@@ -36,5 +39,8 @@ class signal_receiver {
     slot* slot_;
     std::uint32_t generation_;  // of the slot, while it is ours
 };
+
+// What the calls of wait_signal() on this thread were told and have not returned yet.
+extern constinit thread_local signal_mask kept_signals;
 
 }  // namespace ramie::detail

@@ -4,30 +4,24 @@
 
 namespace ramie {
 
-timeout::alarm::alarm(timeout& t) noexcept : timer_node(&timeout::expire), owner(t) {}
-
-timeout::timeout(deadline until, std::exception_ptr error)
-    : alarm_(*this), fiber_(detail::waiting_fiber("timeout")), error_(std::move(error)) {
-    if (!until.is_never()) fiber_.owner->timers().set(alarm_, until.nanoseconds());
+void timeout::start(deadline until) noexcept {
+    if (until.is_never()) return;
+    if (&fiber_ == detail::current_fiber)
+        fiber_.note(*this, until.nanoseconds());
+    else
+        fiber_.owner->timers().set(*this, until.nanoseconds());
 }
 
-timeout::~timeout() { cancel(); }
-
-void timeout::cancel() noexcept {
-    fiber_.owner->timers().cancel(alarm_);
-    if (is_linked()) unlink();
-}
+void timeout::stop_timer() noexcept { fiber_.owner->timers().cancel(*this); }
 
 void timeout::restart(deadline until) noexcept {
     cancel();
     expired_ = false;
-    if (!until.is_never()) fiber_.owner->timers().set(alarm_, until.nanoseconds());
+    start(until);
 }
 
-bool timeout::pending() const noexcept { return alarm_.armed(); }
-
 void timeout::expire(detail::timer_node& node) noexcept {
-    timeout& self = static_cast<alarm&>(node).owner;
+    timeout& self = static_cast<timeout&>(static_cast<detail::time_limit&>(node));
     self.expired_ = true;
     // The clock of a fiber that a fork has left behind may still run out.
     if (self.fiber_.owner != nullptr) self.fiber_.owner->interrupt(self.fiber_, self);

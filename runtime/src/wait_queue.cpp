@@ -18,12 +18,8 @@ void refuse_to_block_loop(const char* call) {
 wait_queue::~wait_queue() = default;
 
 wake wait_queue::wait(const wait_kind& kind, const void* object, deadline until) {
-    scheduler& mine = scheduler::get();
-    require_fiber(mine, kind.what);
-    waiter& self = current_fiber->place;
-    self.on_wake = nullptr;
-    enqueue(self);
-    return mine.park_queued(kind, object, until);
+    enqueue(own_place(kind.what));
+    return current_scheduler->park_queued(kind, object, until);
 }
 
 namespace {
@@ -36,6 +32,12 @@ struct leave_queue {
     }
 };
 
+// Not inlined: what the message needs would be in the frame of everyone who waits.
+[[noreturn, gnu::noinline]] void tell_of_destruction(const wait_kind& kind) {
+    throw wait_target_destroyed(std::string("ramie: ") + kind.what +
+                                " was destroyed while a fiber waited for it");
+}
+
 }  // namespace
 
 wake wait_queue::wait_turn(waiter& self, const wait_kind& kind, const void* object,
@@ -45,9 +47,7 @@ wake wait_queue::wait_turn(waiter& self, const wait_kind& kind, const void* obje
         const wake reason = current_scheduler->park_here(kind, object, until);
         if (reason == wake::granted || reason == wake::timed_out) [[likely]]
             return reason;
-        if (reason == wake::closed)
-            throw wait_target_destroyed(std::string("ramie: ") + kind.what +
-                                        " was destroyed while a fiber waited for it");
+        if (reason == wake::closed) tell_of_destruction(kind);
         raise_interrupt();
         if (!self.is_linked()) return reason;
     }
@@ -65,7 +65,7 @@ void wait_queue::close() noexcept {
     }
 }
 
-fiber_core& waiting_fiber(const char* call) {
+fiber_core& find_waiting_fiber(const char* call) {
     scheduler& mine = scheduler::get();
     require_fiber(mine, call);
     return *current_fiber;

@@ -4,11 +4,16 @@
 #include <unistd.h>
 
 #include <boost/asio/steady_timer.hpp>
+#include <mutex>
 #include <optional>
+#include <string>
+#include <vector>
 
 #include "ramie/asio.hpp"
 #include "ramie/async_result.hpp"
 #include "ramie/event.hpp"
+#include "ramie/mutex.hpp"
+#include "ramie/queue.hpp"
 #include "ramie/timeout.hpp"
 #include "ramie/wait_fd.hpp"
 #include "support/fiber_test.hpp"
@@ -71,6 +76,51 @@ TEST_F(cancelled_timeout, loses_no_event_that_was_set_meanwhile) {
     EXPECT_TRUE(wait_through([&] { return news.wait(1h); }, flash, [] {}));
     EXPECT_TRUE(wait_through([&] { return news.wait(1h); }, [] {}, flash));
     EXPECT_EQ(clock_.elapsed(), 2s);
+}
+
+// Passed over, its fiber stands in front of those that came later.
+// Found: enqueue() in place of enqueue_first() in wait_for_turn().
+TEST_F(cancelled_timeout, leaves_its_fiber_first_in_line) {
+    ramie::mutex m;
+    std::string order;
+    const auto take = [&](char who) {
+        const std::lock_guard held(m);
+        order += who;
+        this_fiber::yield();
+    };
+    m.lock();
+    std::optional<ramie::timeout> limit;
+    auto spared = spawn([&] {
+        this_fiber::yield();  // so that the main fiber's timer is the first of the two
+        limit.emplace(1s);
+        take('a');
+    });
+    auto next = spawn([&] {
+        ramie::test::let_others_run();
+        take('b');
+    });
+    auto last = spawn([&] {
+        ramie::test::let_others_run();
+        take('c');
+    });
+    this_fiber::sleep_for(1s);
+    EXPECT_TRUE(limit->expired());
+    m.unlock();  // to the second: the first is about to leave
+    limit->cancel();
+    ramie::join_all(std::vector{spared, next, last}, ramie::on_error::rethrow);
+    EXPECT_EQ(order, "bac");
+}
+
+// Found: `return false` in the look of wait_until_finished().
+TEST_F(cancelled_timeout, loses_no_end_of_the_tasks_of_a_queue) {
+    ramie::joinable_queue<int> jobs;
+    jobs.put(1);
+    const auto finish = [&] {
+        jobs.get();
+        jobs.task_done();
+    };
+    EXPECT_TRUE(wait_through([&] { return jobs.join(1h); }, finish, [] {}));
+    EXPECT_EQ(clock_.elapsed(), 1s);
 }
 
 TEST_F(cancelled_timeout, does_not_end_a_join) {

@@ -119,4 +119,33 @@ TEST_F(channel, meets_who_was_passed_over_for_a_timeout_that_was_cancelled) {
     putter.join();
 }
 
+// Found: try_put() without its result there, none at all, and no look at the shutdown.
+TEST_F(channel, takes_the_item_of_a_putter_that_was_passed_over) {
+    for (const bool shut : {false, true}) {
+        ramie::channel<int> c;
+        std::optional<ramie::timeout> limit;
+        auto getter = spawn([&] {
+            this_fiber::sleep_for(1s);
+            EXPECT_TRUE(limit->expired());
+            EXPECT_EQ(c.try_get(), std::nullopt);
+            if (shut) c.shutdown();
+            limit->cancel();
+            if (shut)
+                EXPECT_THROW(c.get(), ramie::queue_shutdown);
+            else
+                EXPECT_EQ(c.get(1s), 7);
+        });
+        auto putter = spawn([&] {
+            limit.emplace(1s);
+            if (shut)
+                EXPECT_THROW(c.put(7, 1h), ramie::queue_shutdown);
+            else
+                EXPECT_TRUE(c.put(7, 1h));
+        });
+        putter.get();
+        getter.get();
+    }
+    EXPECT_EQ(clock_.elapsed(), 2s);
+}
+
 }  // namespace

@@ -24,7 +24,8 @@ using explored_imap = fiber_test;
 // -----------------------------------------------------------------------------------------
 
 // A join ends when nobody is left, for all who join; a kill ends everybody, whether started or not.
-// Found: wake_one() in place of wake_all() in crew::leave().
+// Found: wake_one() in place of wake_all() in crew::leave(). What begin_kill() does beyond that is
+// in pool_test.cpp.
 void end_members(const pause_fn& pause, const fates& all) {
     ramie::group members;
     int alive = 0;
@@ -186,7 +187,7 @@ TEST_F(explored_map, is_in_order_under_every_schedule) {
 // A taker that gives up loses no result for the next, no more wait to be taken than may, and when
 // the range is dropped nothing goes on.
 // Found in earnest: get() in order lost the result that it gave up. Planted and found: no
-// all_started_ in ~pending().
+// all_started_ in ~pending(). An item that is killed, and its room, is in pool_test.cpp.
 template <class Range>
 void take_results(bool in_order, Range results, const fates& all, const pause_fn& pause,
                   int& taken) {

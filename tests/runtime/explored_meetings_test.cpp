@@ -21,31 +21,43 @@ using explored_once = fiber_test;
 
 // --- condition_variable --------------------------------------------------------------------------
 
-// A token does not lie there while somebody waits for one, whoever was notified and gave up; and
-// the lock is held again after each wait.
+// A token does not lie there while somebody waits for one, whoever was notified and gave up; the
+// lock is held again after each wait, however it ended; and at the deadline it ends with what the
+// predicate says.
 // Found: in notify_one(), to take the first out of the queue though something else has woken it;
-// wake_one() in place of wake_all() in notify_all().
+// wake_one() in place of wake_all() in notify_all(); no shield around the wait for the lock, and no
+// such wait after an exception; in the wait with a predicate no deadline, and `return false` for
+// `return ready()` after it.
 template <class Held>
 void take_tokens(const pause_fn& pause, const fates& all) {
-    constexpr bool is_shared = std::is_same_v<Held, std::shared_lock<ramie::shared_mutex>>;
+    constexpr int most = std::is_same_v<Held, std::shared_lock<ramie::shared_mutex>> ? 100 : 1;
     typename Held::mutex_type m;
     ramie::condition_variable some;
     std::size_t tokens = 0;
     std::size_t taken = 0;
     int holders = 0;
+    int in_a_hurry = 0;
     line waiting;
     crowd fibers(pause);
-    const auto give = [&](std::size_t count) {
-        const Held held(m);
-        tokens += count;
+    const auto wait = [&](Held& held, deadline until) {
+        try {
+            return some.wait(
+                held, [&] { return tokens != 0; }, until);
+        } catch (...) {
+            const inside here(holders, most, "the lock is held again after an exception");
+            pause();
+            throw;
+        }
     };
     for (const fate f : all)
         fibers.add(f, [&, f](deadline until) {
             Held held(m);
             const auto place = waiting.arrive(f == fate::patient);
-            const bool came = some.wait(
-                held, [&] { return tokens != 0; }, until);
-            const inside here(holders, is_shared ? 100 : 1, "the lock is held again");
+            in_a_hurry += f == fate::hasty ? 1 : 0;
+            const at_exit no_more([&] { in_a_hurry -= f == fate::hasty ? 1 : 0; });
+            const bool came = wait(held, until);
+            const inside here(holders, most, "the lock is held again");
+            require(came == (tokens != 0), "it returns what the predicate said last");
             if (!came) return;
             waiting.serve(place);
             --tokens;
@@ -55,13 +67,18 @@ void take_tokens(const pause_fn& pause, const fates& all) {
     fibers.linger();
     const std::size_t given = all.size() / 3;
     for (std::size_t i = 0; i != given; ++i) {
-        give(1);
+        const Held held(m);  // who is notified has to wait for the lock as well
+        ++tokens;
         some.notify_one();
         pause();
     }
     this_fiber::sleep_for(1s);
+    require(in_a_hurry == 0, "a wait ends at its deadline");
     require(tokens == 0 || waiting.empty(), "no notification is lost");
-    give(all.size());
+    {
+        const Held held(m);
+        tokens += all.size();
+    }
     some.notify_all();
     fibers.join();
     require(tokens + taken == all.size() + given, "no token is lost or doubled");
@@ -144,7 +161,8 @@ void meet_again(const pause_fn& pause, const fates& all) {
     bool is_over = false;
     crowd partner(pause);
     partner.add(fate::patient, [&](deadline) {
-        for (this_fiber::sleep_for(1s); !is_over;) arrive(1ms);
+        this_fiber::sleep_for(1s);
+        while (!is_over) arrive(1ms);
     });
     fibers.join();
     is_over = true;

@@ -171,7 +171,7 @@ TEST_F(explored_priority_queue, exchanges_items_under_every_schedule) {
 
 // All who join go on when everything is done or dropped, and not before.
 // Found: wake_one() in place of wake_all() in finish_one(); `count_ = 0` before `unfinished_ -=
-// count_` in dropped_all().
+// count_` in dropped_all(); `return false` for the look of wait_until_finished() at what is left.
 void finish_all(const pause_fn& pause, const fates& all) {
     ramie::joinable_queue<int> jobs;
     std::size_t left = 2;

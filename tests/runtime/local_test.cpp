@@ -77,6 +77,35 @@ TEST_F(local, ends_its_values_when_it_is_destroyed_in_a_running_fiber) {
     f.join();
 }
 
+// In a destructor there is no way to leave by an exception.
+// Found: no shield while the values are dropped, and to drop them in the order of their making.
+TEST_F(local, ends_its_values_in_reverse_order_whoever_is_killed_meanwhile) {
+    struct slow {
+        slow(std::string& to, char n) : ended(&to), name(n) {}
+        slow(slow&& other) noexcept
+            : ended(std::exchange(other.ended, nullptr)), name(other.name) {}
+        slow& operator=(slow&&) = delete;
+        ~slow() {
+            if (ended == nullptr) return;
+            this_fiber::sleep_for(std::chrono::seconds(1));
+            *ended += name;
+        }
+        std::string* ended;
+        char name;
+    };
+    std::string ended;
+    ramie::local<slow> first([&] { return slow(ended, 'a'); });
+    ramie::local<slow> second([&] { return slow(ended, 'b'); });
+    auto f = spawn([&] {
+        first.get();
+        second.get();
+    });
+    this_fiber::yield();
+    f.kill();
+    EXPECT_EQ(ended, "ba");
+    EXPECT_EQ(clock_.elapsed(), std::chrono::seconds(2));
+}
+
 TEST_F(local, may_be_used_by_the_destructor_of_another) {
     ramie::local<int> number;
     std::vector<int> seen;

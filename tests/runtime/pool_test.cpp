@@ -36,6 +36,7 @@ TEST_F(group, is_joined_when_it_is_empty) {
     EXPECT_EQ(clock_.elapsed(), 1s);
 }
 
+// Found: in crew::begin_kill(), no `++kills_`, and to stop after the first member.
 TEST_F(group, kills_its_members_and_those_that_they_add) {
     ramie::group g;
     int ended = 0;
@@ -55,6 +56,7 @@ TEST_F(group, kills_its_members_and_those_that_they_add) {
 }
 
 // It would wait for itself.
+// Found: to kill the caller as well in crew::begin_kill().
 TEST_F(group, is_killed_but_for_the_member_that_kills_it) {
     ramie::group g;
     int killed = 0;
@@ -257,6 +259,20 @@ TEST_F(imap, keeps_a_result_for_the_next_call_when_one_gives_up) {
     EXPECT_EQ(results.get(), 1);
     EXPECT_EQ(results.get(), 2);
     EXPECT_THROW(results.get(), ramie::queue_shutdown);
+}
+
+// Its place is free for the next: with one at a time nothing would begin any more.
+// Found: no release of the room by what ends without a result.
+TEST_F(imap, goes_on_behind_an_item_that_is_killed) {
+    ramie::group g;
+    const auto make = [](int i) {
+        if (i < 3) throw ramie::fiber_exit{};
+        return i;
+    };
+    auto results = g.imap_unordered(std::vector{1, 2, 3, 4}, make, 1);
+    EXPECT_EQ(results.get(1s), 3);
+    EXPECT_EQ(results.get(1s), 4);
+    EXPECT_THROW(results.get(1s), ramie::queue_shutdown);
 }
 
 }  // namespace

@@ -214,6 +214,28 @@ TEST_F(queue, keeps_the_item_whose_move_throws) {
     putter.join();
 }
 
+// Of two who wait one was promised the item, the other finds that there will be none. Both fail to
+// take it.
+// Found: a shutdown that does not count the claims that it gives.
+TEST_F(queue, keeps_the_item_whose_move_throws_when_it_is_shut_down) {
+    bool willing = true;
+    ramie::queue<reluctant> q;
+    const auto fail_to_get = [&] {
+        EXPECT_EQ(error_of<std::runtime_error>([&] { q.get(); }), "no");
+    };
+    auto first = spawn(fail_to_get);
+    auto second = spawn(fail_to_get);
+    this_fiber::yield();
+    q.put(reluctant(&willing));
+    q.shutdown();
+    willing = false;
+    first.join();
+    second.join();
+    willing = true;
+    EXPECT_TRUE(q.try_get());
+    EXPECT_THROW(q.get(), ramie::queue_shutdown);
+}
+
 TEST_F(queue, can_be_used_on_the_loop_without_waiting) {
     ramie::queue<int> q(1);
     ramie::this_scheduler().post([&] { EXPECT_TRUE(q.try_put(1)); });

@@ -270,6 +270,35 @@ TEST_F(wait_signal, returns_the_one_that_came) {
     sender.join();
 }
 
+TEST_F(wait_signal, keeps_the_others_that_come_together_for_the_next_call) {
+    const auto both = [] { return ramie::wait_signal({SIGUSR1, SIGUSR2, SIGHUP}, 10s); };
+    auto waiting = spawn(both);
+    this_fiber::yield();
+    for (const int each : {SIGHUP, SIGUSR2, SIGUSR1}) ::raise(each);
+    EXPECT_EQ(waiting.get(), SIGHUP);
+    EXPECT_EQ(ramie::wait_signal({SIGUSR2}, 10s), SIGUSR2);
+    EXPECT_EQ(both(), SIGUSR1);
+    EXPECT_EQ(ramie::wait_signal({SIGUSR1, SIGUSR2, SIGHUP}, 0s), std::nullopt);
+}
+
+TEST_F(wait_signal, that_is_killed_keeps_what_it_was_told) {
+    auto waiting = spawn([] { ramie::wait_signal({SIGUSR1}); });
+    this_fiber::yield();
+    ::raise(SIGUSR1);
+    waiting.kill();
+    EXPECT_EQ(ramie::wait_signal({SIGUSR1}, 10s), SIGUSR1);
+}
+
+TEST_F(wait_signal, begins_with_none_in_a_child) {
+    auto waiting = spawn([] { return ramie::wait_signal({SIGUSR1, SIGUSR2}); });
+    this_fiber::yield();
+    ::raise(SIGUSR1);
+    ::raise(SIGUSR2);
+    EXPECT_EQ(waiting.get(), SIGUSR1);
+    EXPECT_EQ(in_child([] { return ramie::wait_signal({SIGUSR2}, 0s) ? 1 : 0; }), 0);
+    EXPECT_EQ(ramie::wait_signal({SIGUSR2}, 10s), SIGUSR2);
+}
+
 TEST_F(wait_signal, can_be_killed) {
     auto waiting = spawn([] { ramie::wait_signal({SIGUSR1}); });
     this_fiber::yield();

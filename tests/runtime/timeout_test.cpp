@@ -4,6 +4,7 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <stdexcept>
 #include <string>
 #include <vector>
@@ -13,6 +14,7 @@
 #include "ramie/fiber.hpp"
 #include "ramie/post.hpp"
 #include "ramie/wait_fd.hpp"
+#include "scheduler.hpp"
 #include "support/fiber_test.hpp"
 
 namespace {
@@ -83,6 +85,71 @@ TEST_F(timeout, never_interrupts_a_fiber_that_does_not_wait) {
         for (;;) this_fiber::yield();
     };
     EXPECT_THROW(loop(), timeout_expired);
+}
+
+// Of most nobody ever needs the timer.
+TEST_F(timeout, sets_its_timer_when_its_fiber_suspends) {
+    const auto& wheel = ramie::detail::scheduler::get().timers();
+    const auto before = wheel.size();
+    ramie::timeout outer(2s);
+    {
+        const ramie::timeout left(1s);
+        ramie::timeout cancelled(1s);
+        ramie::timeout again(1s);
+        cancelled.cancel();
+        EXPECT_FALSE(cancelled.pending());
+        again.restart(3s);
+        EXPECT_TRUE(again.pending() && left.pending());
+        EXPECT_EQ(ramie::stats().timers - before, 3U);
+        EXPECT_EQ(wheel.size(), before);
+    }
+    EXPECT_EQ(ramie::stats().timers - before, 1U);
+    this_fiber::yield();
+    EXPECT_EQ(wheel.size() - before, 1U);
+    EXPECT_TRUE(outer.pending());
+    outer.restart(1s);
+    EXPECT_EQ(wheel.size(), before);
+    EXPECT_THROW(this_fiber::sleep_for(1h), timeout_expired);
+    EXPECT_EQ(clock_.elapsed(), 1s);
+}
+
+// It counts from its beginning, not from the first wait.
+TEST_F(timeout, that_has_passed_when_its_fiber_suspends_breaks_that_wait) {
+    const ramie::timeout limit(2s);
+    clock_.advance(1500ms);
+    EXPECT_THROW(this_fiber::sleep_for(1h), timeout_expired);
+    EXPECT_EQ(clock_.elapsed(), 2s);
+    const ramie::timeout missed(1s);
+    clock_.advance(1h);
+    EXPECT_THROW(this_fiber::sleep_for(1h), timeout_expired);
+    EXPECT_EQ(clock_.elapsed(), 1h + 2s);
+}
+
+TEST_F(timeout, surfaces_before_what_comes_due_at_the_same_time) {
+    const ramie::timeout limit(1s);
+    bool is_late = false;
+    const auto later = ramie::spawn_later(1s, [&] { is_late = true; });
+    EXPECT_THROW(this_fiber::sleep_for(1s), timeout_expired);
+    EXPECT_FALSE(is_late);
+    later.join();
+}
+
+TEST_F(timeout, can_be_started_again_and_cancelled_by_another_fiber) {
+    std::optional<ramie::timeout> limit;
+    auto limited = spawn([&] {
+        limit.emplace(ramie::deadline::never());
+        const at_exit gone([&] { limit.reset(); });
+        this_fiber::sleep_for(1h);
+    });
+    this_fiber::yield();
+    limit->restart(1s);
+    EXPECT_TRUE(limit->pending());
+    this_fiber::sleep_for(500ms);
+    limit->cancel();
+    EXPECT_FALSE(limit->pending());
+    limit->restart(1s);
+    EXPECT_THROW(limited.get(), timeout_expired);
+    EXPECT_EQ(clock_.elapsed(), 1500ms);
 }
 
 TEST_F(timeout, that_was_not_thrown_yet_is_forgotten_when_it_is_cancelled) {

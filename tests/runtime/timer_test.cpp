@@ -1,5 +1,6 @@
 #include "ramie/timer.hpp"
 
+#include <memory>
 #include <utility>
 #include <vector>
 
@@ -54,6 +55,20 @@ TEST_F(timer, is_cancelled_by_the_end_of_its_scope_and_by_itself) {
     self = &t;
     this_fiber::sleep_for(10s);
     EXPECT_EQ(calls, 3);
+}
+
+// Found: a cancel() that only remembers it.
+TEST_F(timer, that_is_cancelled_leaves_nothing_behind) {
+    const auto held = std::make_shared<int>();
+    ramie::timer once(1h, [held] {});
+    ramie::timer often(1s, 1h, [held] {});
+    this_fiber::sleep_for(2s);
+    once.cancel();
+    often.cancel();
+    this_fiber::yield();
+    const auto left = ramie::stats();
+    EXPECT_EQ(left.fibers, 0U);
+    EXPECT_EQ(left.timers, 0U);
 }
 
 TEST_F(timer, goes_on_after_a_call_that_throws) {

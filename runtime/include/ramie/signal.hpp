@@ -29,6 +29,12 @@ namespace detail {
 class signal_receiver;
 }
 
+// The first of `signals` that arrives during the call, the lowest of several; nothing at the
+// deadline. What it does not return, also because it was killed, is kept for the next call on this
+// thread that asks for it. Between two calls a signal has its old effect: who wants it then, too,
+// makes a signal_set. Suspends the calling fiber.
+std::optional<int> wait_signal(std::initializer_list<int> signals, deadline until = {});
+
 // Signals that are kept from now on until somebody asks for them.
 class signal_set {
   public:
@@ -46,14 +52,12 @@ class signal_set {
     void close() noexcept;
 
   private:
+    friend std::optional<int> wait_signal(std::initializer_list<int>, deadline);
+    std::uint64_t end() noexcept;  // returns what arrived and was not asked for
+
     std::unique_ptr<detail::signal_receiver> receiver_;
     std::uint64_t arrived_ = 0;
 };
-
-// The first of `signals` that arrives during the call; nothing at the deadline. Of several that
-// arrive together the others are dropped: who wants them all makes a signal_set. Suspends the
-// calling fiber.
-std::optional<int> wait_signal(std::initializer_list<int> signals, deadline until = {});
 
 // Calls `f` in a fiber whenever `signal` arrives, as long as the result lives. It may suspend;
 // calls do not overlap, what arrives during one is one call after it. One that throws is reported

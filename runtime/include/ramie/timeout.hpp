@@ -20,23 +20,31 @@
 
 namespace ramie {
 
-class timeout final : private detail::interrupt {
+class timeout final : private detail::time_limit {
   public:
     // Starts at once, for the calling fiber. With `error` that is thrown in place of
     // timeout_expired. Never suspends.
-    explicit timeout(deadline until, std::exception_ptr error = nullptr);
-    ~timeout();
+    explicit timeout(deadline until, std::exception_ptr error = nullptr)
+        : time_limit(&timeout::expire),
+          fiber_(detail::waiting_fiber("timeout")),
+          error_(std::move(error)) {
+        if (!until.is_never()) fiber_.note(*this, until.nanoseconds());
+    }
+    ~timeout() { cancel(); }
     timeout(const timeout&) = delete;
     timeout& operator=(const timeout&) = delete;
 
     // Stops the clock; an expiry that was not thrown yet is forgotten. Never suspends.
-    void cancel() noexcept;
+    void cancel() noexcept {
+        if (is_linked()) unlink();
+        if (armed()) stop_timer();
+    }
 
     // Stops the clock and starts it again. Never suspends.
     void restart(deadline until) noexcept;
 
     // True while it can still expire. Never suspends.
-    [[nodiscard]] bool pending() const noexcept;
+    [[nodiscard]] bool pending() const noexcept { return armed() || (is_linked() && !expired_); }
 
     // True once it has expired, thrown or not. Never suspends.
     [[nodiscard]] bool expired() const noexcept { return expired_; }
@@ -45,15 +53,12 @@ class timeout final : private detail::interrupt {
     [[nodiscard]] bool owns(const timeout_expired& e) const noexcept { return e.owner() == this; }
 
   private:
-    struct alarm : detail::timer_node {
-        explicit alarm(timeout& t) noexcept;
-        timeout& owner;
-    };
+    void start(deadline until) noexcept;
+    void stop_timer() noexcept;
     [[noreturn]] void raise() override;
     [[nodiscard]] int error_number() const noexcept override;
     static void expire(detail::timer_node&) noexcept;
 
-    alarm alarm_;
     detail::fiber_core& fiber_;
     std::exception_ptr error_;
     bool expired_ = false;

@@ -8,6 +8,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "ramie/detail/timer_node.hpp"
@@ -50,6 +51,18 @@ class interrupt : public auto_unlink_hook {
 };
 using interrupt_queue =
     boost::intrusive::list<interrupt, boost::intrusive::constant_time_size<false>>;
+
+// The limit of a timeout scope: what interrupts, and the timer that queues it. Most scopes are left
+// before their fiber has waited, so that timer is set when the fiber suspends; see fiber_core.
+class time_limit : public interrupt, public timer_node {
+  public:
+    std::int64_t due = 0;
+
+  protected:
+    explicit time_limit(expire_fn expire) noexcept : timer_node(expire) {}
+    ~time_limit() = default;
+};
+using limit_queue = boost::intrusive::list<time_limit, boost::intrusive::constant_time_size<false>>;
 
 class kill_request final : public interrupt {
   public:
@@ -98,6 +111,13 @@ struct fiber_core : boost::intrusive::list_base_hook<>, timer_node {
     [[nodiscard]] std::string display_name() const;
     fiber_extras& extra();
 
+    // Of the running fiber.
+    void note(time_limit& limit, std::int64_t due) noexcept {
+        limit.due = due;
+        new_limits.push_back(limit);
+        has_new_limits = true;
+    }
+
     const wait_kind* waiting = nullptr;
     const void* wait_object = nullptr;
 
@@ -106,20 +126,22 @@ struct fiber_core : boost::intrusive::list_base_hook<>, timer_node {
     alignas(64) void* stack_pointer = nullptr;  // while it does not run
     fiber_state state = fiber_state::created;
     wake wake_reason = wake::granted;
-    std::uint8_t shields = 0;  // while not 0, interrupts stay pending
-    bool shielded = false;     // parked behind a shield, or in a destructor during unwinding,
-                               // where a throw would terminate
-    bool exited = false;       // ended by fiber_exit
-    bool must_start = false;   // a link: a kill before its start waits for its first suspension
-    bool observed = false;     // somebody joined it or asked for the exception
-    bool buried = false;       // the scheduler has dropped its reference
+    std::uint8_t shields = 0;     // while not 0, interrupts stay pending
+    bool shielded = false;        // parked behind a shield, or in a destructor during unwinding,
+                                  // where a throw would terminate
+    bool exited = false;          // ended by fiber_exit
+    bool must_start = false;      // a link: a kill before its start waits for its first suspension
+    bool observed = false;        // somebody joined it or asked for the exception
+    bool has_new_limits = false;  // to be set before another fiber runs
     interrupt_queue interrupts;
     waiter place{*this};  // where it waits, unless in several queues at once
 
     std::uint32_t references = 1;  // one is the scheduler's own, dropped when the fiber is buried
+    bool buried = false;           // the scheduler has dropped its reference
     bool forked = false;           // this process: it ends with the fiber
     scheduler* owner = nullptr;
     const operations* ops;
+    limit_queue new_limits;  // whose timers are not set yet, in order; some may have left
     wait_queue joiners;
     std::exception_ptr error;
     kill_request kill;
@@ -148,6 +170,21 @@ class shielded_scope {
   private:
     fiber_core& fiber_;
 };
+
+// The calling fiber's own place, for the one queue in which it is about to wait. Throws as
+// waiting_fiber() does.
+inline waiter& own_place(const char* call) {
+    waiter& place = waiting_fiber(call).place;
+    place.on_wake = nullptr;
+    return place;
+}
+
+// wait_for_turn() there.
+template <class Take>
+bool wait_for_turn(wait_queue& queue, const wait_kind& kind, const void* object, deadline until,
+                   Take take) {
+    return wait_for_turn(queue, own_place(kind.what), kind, object, until, std::move(take));
+}
 
 inline void retain(fiber_core& f) noexcept { ++f.references; }
 void release(fiber_core&) noexcept;

@@ -54,7 +54,7 @@ class future_state : public std::enable_shared_from_this<future_state> {
         callback_id id;
         std::function<void()> f;
     };
-    void end(stage, std::exception_ptr);
+    bool end(stage from, stage how, std::exception_ptr);
 
     mutable thread_lock mutex_;  // held for a few instructions, never across a suspension
     stage stage_ = stage::pending;

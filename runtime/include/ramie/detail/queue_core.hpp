@@ -56,8 +56,8 @@ class queue_core {
         if (count_ == 0) throw queue_shutdown();
     }
     void use_reservation() {
-        --reserved_;
         if (shut_) throw queue_shutdown();
+        --reserved_;
     }
 
     void enqueue_getter(waiter&) noexcept;
@@ -98,7 +98,7 @@ class queue_core {
     std::size_t capacity_;
     std::size_t count_ = 0;
     std::size_t claimed_ = 0;     // by getters that were woken and have not run yet
-    std::size_t reserved_ = 0;    // for putters, likewise
+    std::size_t reserved_ = 0;    // for putters, likewise; means nothing after the shutdown
     std::size_t unfinished_ = 0;  // put, and not yet reported as done
     bool shut_ = false;
     wait_queue getters_;

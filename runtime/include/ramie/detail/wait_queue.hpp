@@ -127,7 +127,10 @@ bool wait_for_turn(wait_queue& queue, waiter& self, const wait_kind& kind, const
 }
 
 // The calling fiber, for whom `call` may wait. Throws std::logic_error on the loop.
-fiber_core& waiting_fiber(const char* call);
+fiber_core& find_waiting_fiber(const char* call);
+inline fiber_core& waiting_fiber(const char* call) {
+    return current_fiber != nullptr ? *current_fiber : find_waiting_fiber(call);
+}
 
 // Says on whose fiber something is held that others wait for: " held by fiber 3".
 void describe_holder(const fiber_core* holder, std::string& out);
