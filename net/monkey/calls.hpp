@@ -60,10 +60,10 @@ inline bool on_fiber(family f) noexcept { return current_fiber != nullptr && is_
 void* find_original(const char* name) noexcept;
 
 // A libc function behind our own of the same name. Usable before any constructor has run.
-template <class Signature>
+template <class Signature, auto* Find = &find_original>
 class original_call;
-template <class R, class... Args>
-class original_call<R(Args...)> {
+template <class R, class... Args, auto* Find>
+class original_call<R(Args...), Find> {
   public:
     using pointer = R (*)(Args...);
     explicit constexpr original_call(const char* name) noexcept : name_(name) {}
@@ -73,7 +73,7 @@ class original_call<R(Args...)> {
     pointer get() const noexcept {
         pointer p = address_.load(std::memory_order_relaxed);
         if (p == nullptr) [[unlikely]] {
-            p = reinterpret_cast<pointer>(find_original(name_));
+            p = reinterpret_cast<pointer>(Find(name_));
             address_.store(p, std::memory_order_relaxed);
         }
         return p;

@@ -42,6 +42,6 @@ void reset_facts(int fd, descriptor_kind kind) noexcept {
     facts->has_low_water_mark.store(false, std::memory_order_relaxed);
 }
 
-void bump_fork_epoch() noexcept { forks.fetch_add(1, std::memory_order_relaxed); }
+[[gnu::cold]] void bump_fork_epoch() noexcept { forks.fetch_add(1, std::memory_order_relaxed); }
 
 }  // namespace ramie::detail
