@@ -8,6 +8,7 @@
 #include <array>
 #include <cctype>
 #include <cerrno>
+#include <chrono>
 #include <cstdio>
 #include <cstring>
 #include <memory>
@@ -90,8 +91,7 @@ std::string lower(std::string_view name) {
 class hosts_file {
   public:
     bool has(const char* name, int family) {
-        if (rules_.has_changed()) read_rules();
-        if (hosts_.has_changed()) read_hosts();
+        read_what_has_changed();
         if (!is_first_) return false;
         const std::string key = lower(name);
         return (family != AF_INET6 && four_.contains(key)) ||
@@ -99,6 +99,16 @@ class hosts_file {
     }
 
   private:
+    // Many questions at once are answered from one look: what is asked in vain of another thread,
+    // or of libc, has the right answer, too.
+    void read_what_has_changed() {
+        const auto now = steady::now();
+        if (now - looked_ < std::chrono::milliseconds(1)) return;
+        looked_ = now;
+        if (rules_.has_changed()) read_rules();
+        if (hosts_.has_changed()) read_hosts();
+    }
+
     // "hosts: files dns", and nothing between the two that would change what a success means.
     void read_rules() {
         is_first_ = false;
@@ -122,6 +132,8 @@ class hosts_file {
         });
     }
 
+    using steady = std::chrono::steady_clock;
+    steady::time_point looked_;  // long ago
     watched_file rules_{"/etc/nsswitch.conf"};
     watched_file hosts_{"/etc/hosts"};
     bool is_first_ = false;
