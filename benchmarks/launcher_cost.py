@@ -1,12 +1,14 @@
 #!/usr/bin/env python3
 """What `ramie run` costs programs that use no fibers: time and CPU, beside the same without it.
 
-    benchmarks/launcher_cost.py build/release [--rounds 15] [--only NAME]
+    benchmarks/launcher_cost.py build/release [--rounds 15] [--only NAME] [--library NAME=FILE]
 
-Every round runs each workload plain, patched and plain again, in an order that changes from round
-to round. A cost is the median over the rounds of patched / plain within one round, in per cent,
-with the middle half of them in brackets; "noise" is the same of plain again / plain. A round in
-which somebody outside slows the machine down is repeated.
+Every round runs each workload plain, patched, with an empty library preloaded, and plain again, in
+an order that changes from round to round; with --library also with that one preloaded, as of
+another build. A cost is the median over the rounds of patched / plain within one round, in per
+cent, with the middle half of them in brackets; "plain again" tells the noise, "empty library" what
+nothing that is preloaded can fall below. A round in which somebody outside slows the machine down
+is repeated.
 """
 
 import argparse
@@ -50,10 +52,19 @@ def workloads(port):
     }
 
 
-def measure(command):
+def empty_library(folder):
+    """A library that does nothing and needs no other."""
+    file = folder / "empty.so"
+    subprocess.run(["cc", "-shared", "-nostdlib", "-x", "c", "/dev/null", "-o", str(file)], check=True)
+    return file
+
+
+def measure(command, preloaded=None):
     """Seconds on the clock, and of CPU with all that the command waited for."""
+    environment = dict(os.environ, LD_PRELOAD=str(preloaded)) if preloaded else None
     start = time.monotonic()
-    process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+    process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                               env=environment)
     _, status, usage = os.wait4(process.pid, 0)
     took = time.monotonic() - start
     process.returncode = os.waitstatus_to_exitcode(status)
@@ -62,10 +73,12 @@ def measure(command):
     return took, usage.ru_utime + usage.ru_stime
 
 
-def one_round(command, launcher, turn):
-    ways = [("plain", command), ("patched", [launcher, "run", *command]), ("again", command)]
-    ways = ways[turn % 3:] + ways[:turn % 3]
-    return {name: measure(each) for name, each in ways}
+def one_round(command, launcher, libraries, turn):
+    ways = [("plain", command), ("ramie run", [launcher, "run", *command]),
+            *((name, command, library) for name, library in libraries.items()),
+            ("plain again", command)]
+    turn %= len(ways)
+    return {name: measure(*how) for name, *how in ways[turn:] + ways[:turn]}
 
 
 def calm_round(gauge, *arguments):
@@ -86,11 +99,13 @@ def extra(rounds, way, which):
 
 def report(name, rounds):
     plain = statistics.median(each["plain"][1] for each in rounds)
-    print(f"| {name} | {plain:.2f} | {extra(rounds, 'patched', 1)} | {extra(rounds, 'again', 1)} | "
-          f"{extra(rounds, 'patched', 0)} | {extra(rounds, 'again', 0)} |", flush=True)
+    print(f"\n{name}: {plain:.2f} s of CPU plain\n\n| | CPU | time |\n|---|---:|---:|")
+    for way in sorted(rounds[0]):
+        if way != "plain":
+            print(f"| {way} | {extra(rounds, way, 1)} | {extra(rounds, way, 0)} |", flush=True)
 
 
-def run(build, rounds, only):
+def run(build, rounds, only, others):
     os.environ["RAMIE_BUILD"] = str(build)
     import programs
     import servers
@@ -98,14 +113,14 @@ def run(build, rounds, only):
     port = programs.free_port()
     with tempfile.TemporaryDirectory() as name:
         folder = pathlib.Path(name)
+        libraries = {"empty library": empty_library(folder), **others}
         with open(folder / "large", "wb") as large:
             large.truncate(10**9)
         with programs.running(*servers.nginx_command(folder, f"listen 127.0.0.1:{port};")) as server:
             programs.wait_for_port(port, server)
-            print("| program | plain CPU s | CPU | noise | time | noise |\n|---|---:|---:|---:|---:|---:|")
             for title, command in workloads(port).items():
                 if only in title:
-                    report(title, [calm_round(gauge, command, programs.RAMIE, turn)
+                    report(title, [calm_round(gauge, command, programs.RAMIE, libraries, turn)
                                    for turn in range(rounds)])
 
 
@@ -114,5 +129,6 @@ if __name__ == "__main__":
     parser.add_argument("build", type=pathlib.Path)
     parser.add_argument("--rounds", type=int, default=15)
     parser.add_argument("--only", default="", help="a part of the name of a workload")
+    parser.add_argument("--library", action="append", default=[], metavar="NAME=FILE")
     given = parser.parse_args()
-    run(given.build, given.rounds, given.only)
+    run(given.build, given.rounds, given.only, dict(each.split("=", 1) for each in given.library))

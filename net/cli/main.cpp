@@ -6,6 +6,7 @@
 #include <cerrno>
 #include <cstdio>
 #include <cstdlib>
+#include <exception>
 #include <filesystem>
 #include <string>
 #include <system_error>
@@ -71,9 +72,7 @@ void preload(const std::string& library) {
     }
 }
 
-}  // namespace
-
-int main(int argc, char** argv) {
+int parse_and_run(int argc, char** argv) {
     launch wanted;
     CLI::App app("Runs programs with the patched calls of ramie.");
     app.set_version_flag("--version", "ramie " RAMIE_VERSION);
@@ -95,4 +94,15 @@ int main(int argc, char** argv) {
         refuse(bad_usage, "no such option: " + wanted.command.front());
     if (wanted.command.empty()) refuse(bad_usage, "run what? (ramie run PROGRAM [ARGUMENTS...])");
     run(wanted);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+    try {
+        return parse_and_run(argc, argv);
+    } catch (const std::exception& e) {
+        std::fprintf(stderr, "ramie: %s\n", e.what());
+        return not_runnable;
+    }
 }

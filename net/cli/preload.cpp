@@ -4,35 +4,17 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <string>
 #include <string_view>
 
+#include "covered_calls.hpp"
 #include "ramie/monkey.hpp"
 
 namespace ramie::monkey {
 
 namespace {
-
-struct named_family {
-    std::string_view name;
-    void (*patch)() noexcept;
-};
-
-constexpr named_family families[] = {
-    {"socket", &patch_socket}, {"sleep", &patch_sleep}, {"poll", &patch_poll},
-    {"dns", &patch_dns},       {"lock", &patch_lock},   {"process", &patch_process},
-    {"signal", &patch_signal}, {"stdio", &patch_stdio}, {"file", &patch_file},
-};
-
-bool patch_family(std::string_view name) noexcept {
-    for (const named_family& each : families) {
-        if (each.name != name) continue;
-        each.patch();
-        return true;
-    }
-    return name.empty();
-}
 
 void complain(std::string_view name) noexcept {
     const std::string text =
@@ -40,23 +22,35 @@ void complain(std::string_view name) noexcept {
     static_cast<void>(original::write(STDERR_FILENO, text.data(), text.size()));
 }
 
-void patch_list(std::string_view names) noexcept {
-    while (!names.empty()) {
-        const std::size_t comma = names.find(',');
-        const std::string_view name = names.substr(0, comma);
-        if (!patch_family(name)) complain(name);
-        names.remove_prefix(comma == std::string_view::npos ? names.size() : comma + 1);
+void choose(std::string_view name, options& chosen) noexcept {
+    for (const detail::covered_family& each : detail::covered_families) {
+        if (each.name != name) continue;
+        chosen.*each.chosen = true;
+        return;
     }
+    if (!name.empty()) complain(name);
+}
+
+options chosen_in(std::string_view names) noexcept {
+    options chosen;
+    for (const detail::covered_family& each : detail::covered_families) chosen.*each.chosen = false;
+    while (!names.empty()) {
+        const std::size_t comma = std::min(names.find(','), names.size());
+        choose(names.substr(0, comma), chosen);
+        names.remove_prefix(std::min(comma + 1, names.size()));
+    }
+    return chosen;
 }
 
 [[gnu::constructor]] void patch_this_program() noexcept {
-    const char* chosen = std::getenv("RAMIE_PATCH");
-    if (chosen == nullptr)
-        patch_all();
-    else
-        patch_list(chosen);
+    const char* const names = std::getenv("RAMIE_PATCH");
+    patch_all(names == nullptr ? options{} : chosen_in(names));
 }
 
 }  // namespace
 
 }  // namespace ramie::monkey
+
+// The library is never unloaded, and its calls are used until the process is gone: nothing of it is
+// destroyed when the program ends.
+extern "C" int __cxa_atexit(void (*)(void*), void*, void*) noexcept { return 0; }

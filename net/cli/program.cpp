@@ -73,7 +73,8 @@ std::string find_program(const std::string& name) {
         error = errno;
     } else if (!name.empty()) {
         for (const std::string& folder : search_path()) {
-            std::string path = folder + "/" + name;
+            std::string path = folder;
+            path.append("/").append(name);
             if (is_executable_file(path)) return path;
             if (errno == EACCES) error = EACCES;
         }

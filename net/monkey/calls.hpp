@@ -60,10 +60,10 @@ inline bool on_fiber(family f) noexcept { return current_fiber != nullptr && is_
 void* find_original(const char* name) noexcept;
 
 // A libc function behind our own of the same name. Usable before any constructor has run.
-template <class Signature>
+template <class Signature, auto* Find = &find_original>
 class original_call;
-template <class R, class... Args>
-class original_call<R(Args...)> {
+template <class R, class... Args, auto* Find>
+class original_call<R(Args...), Find> {
   public:
     using pointer = R (*)(Args...);
     // `first_use` is what it calls until it has been looked up: a call then need not ask whether
@@ -87,8 +87,7 @@ class original_call<R(Args...)> {
   private:
     void look_up() const noexcept {
         pointer nobody_was_faster = first_use_;
-        address_.compare_exchange_strong(nobody_was_faster,
-                                         reinterpret_cast<pointer>(find_original(name_)));
+        address_.compare_exchange_strong(nobody_was_faster, reinterpret_cast<pointer>(Find(name_)));
     }
 
     const char* name_;
@@ -98,15 +97,17 @@ class original_call<R(Args...)> {
 
 template <auto& Call>
 struct looked_up;
-template <class R, class... Args, original_call<R(Args...)>& Call>
+template <class R, class... Args, auto* Find, original_call<R(Args...), Find>& Call>
 struct looked_up<Call> {
     static R first_use(Args... args) { return Call.get()(args...); }
 };
 
 // One line for each: the table of what is interposed.
 namespace real {
+// clang-format off
 #define RAMIE_ORIGINAL(name, ...) \
-    inline constinit original_call<__VA_ARGS__> name { #name, &looked_up < name> ::first_use }
+    inline constinit original_call<__VA_ARGS__> name{#name, &looked_up<name>::first_use}
+// clang-format on
 RAMIE_ORIGINAL(socket, int(int, int, int));
 RAMIE_ORIGINAL(socketpair, int(int, int, int, int*));
 RAMIE_ORIGINAL(accept, int(int, sockaddr*, socklen_t*));

@@ -56,10 +56,13 @@ bool is_fault(int signal) noexcept {
     return false;
 }
 
+bool may_be_ours(int signal) noexcept {
+    return signal > 0 && signal < NSIG && !is_fault(signal) && signal != probe_signal.load();
+}
+
 // In a vforked child the table is its parent's.
 bool is_ours(int signal) noexcept {
-    return is_on(family::signal) && signal > 0 && signal < NSIG && !is_fault(signal) &&
-           signal != probe_signal.load() && getpid() == patched_process;
+    return is_on(family::signal) && may_be_ours(signal) && getpid() == patched_process;
 }
 
 bool is_ours(const struct sigaction& action) noexcept {
@@ -70,10 +73,19 @@ bool has_function(const struct sigaction& action) noexcept {
     return action.sa_handler != SIG_DFL && action.sa_handler != SIG_IGN;
 }
 
+// Handlers may jump, and must not look for the call then.
+void find_jumps() noexcept {
+    real::longjmp.get();
+    real::_longjmp.get();
+    real::siglongjmp.get();
+    real::__longjmp_chk.get();
+}
+
 // Puts ours in front of what is installed now.
 void adopt(int signal) noexcept {
     struct sigaction now {};
     if (real::sigaction(signal, nullptr, &now) != 0 || is_ours(now) || !has_function(now)) return;
+    find_jumps();
     owners_handler& owner = owners[static_cast<std::size_t>(signal)];
     owner.function = now.sa_sigaction;  // what takes fewer arguments ignores the others
     owner.flags = now.sa_flags;
@@ -165,14 +177,9 @@ template <class Plain>
 
 }  // namespace
 
-void adopt_handlers() noexcept {
-    // Handlers may jump, and must not look for the call then.
-    real::longjmp.get();
-    real::_longjmp.get();
-    real::siglongjmp.get();
-    real::__longjmp_chk.get();
+[[gnu::cold]] void adopt_handlers() noexcept {
     for (int each = 1; each < NSIG; ++each)
-        if (is_ours(each)) adopt(each);
+        if (may_be_ours(each)) adopt(each);
 }
 
 }  // namespace ramie::monkey::detail

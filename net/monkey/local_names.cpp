@@ -5,17 +5,48 @@
 #include <sys/stat.h>
 
 #include <algorithm>
+#include <array>
 #include <cctype>
 #include <cerrno>
+#include <chrono>
+#include <cstdio>
 #include <cstring>
-#include <fstream>
+#include <memory>
 #include <set>
-#include <sstream>
+#include <string>
 #include <string_view>
+
+#include "calls.hpp"
 
 namespace ramie::monkey::detail {
 
 namespace {
+
+// Streams would bring their locales into every program that `ramie run` starts.
+std::string content_of(const char* path) {
+    const std::unique_ptr<std::FILE, int (*)(std::FILE*)> file(std::fopen(path, "re"),
+                                                               real::fclose.get());
+    std::string all;
+    std::array<char, 4096> part;
+    for (std::size_t n = 1; file != nullptr && n != 0; all.append(part.data(), n))
+        n = real::fread(part.data(), 1, part.size(), file.get());
+    return all;
+}
+
+// What stands before the first of `ends`, which is taken away with it.
+std::string_view take_until(std::string_view ends, std::string_view& text) {
+    const std::size_t end = std::min(text.find_first_of(ends), text.size());
+    const std::string_view taken = text.substr(0, end);
+    text.remove_prefix(std::min(end + 1, text.size()));
+    return taken;
+}
+
+// Empty: there is none left.
+std::string_view take_word(std::string_view& line) {
+    std::string_view word;
+    while (word.empty() && !line.empty()) word = take_until(" \t\r\v\f", line);
+    return word;
+}
 
 // A file that is read again when it has changed.
 class watched_file {
@@ -36,10 +67,12 @@ class watched_file {
     // Calls `f` with the words of each line that has some; comments are left out.
     template <class F>
     void for_each_line(F f) const {
-        std::ifstream file(path_);
-        for (std::string line; std::getline(file, line);) {
-            std::istringstream words(line.substr(0, line.find('#')));
-            if (std::string first; words >> first) f(first, words);
+        const std::string content = content_of(path_);
+        for (std::string_view left = content; !left.empty();) {
+            std::string_view line = take_until("\n", left);
+            std::string_view words = take_until("#", line);
+            const std::string_view first = take_word(words);
+            if (!first.empty()) f(first, words);
         }
     }
 
@@ -58,8 +91,7 @@ std::string lower(std::string_view name) {
 class hosts_file {
   public:
     bool has(const char* name, int family) {
-        if (rules_.has_changed()) read_rules();
-        if (hosts_.has_changed()) read_hosts();
+        read_what_has_changed();
         if (!is_first_) return false;
         const std::string key = lower(name);
         return (family != AF_INET6 && four_.contains(key)) ||
@@ -67,29 +99,41 @@ class hosts_file {
     }
 
   private:
+    // Many questions at once are answered from one look: what is asked in vain of another thread,
+    // or of libc, has the right answer, too.
+    void read_what_has_changed() {
+        const auto now = steady::now();
+        if (now - looked_ < std::chrono::milliseconds(1)) return;
+        looked_ = now;
+        if (rules_.has_changed()) read_rules();
+        if (hosts_.has_changed()) read_hosts();
+    }
+
     // "hosts: files dns", and nothing between the two that would change what a success means.
     void read_rules() {
         is_first_ = false;
-        rules_.for_each_line([this](const std::string& database, std::istringstream& words) {
-            std::string service;
-            std::string next;
+        rules_.for_each_line([this](std::string_view database, std::string_view services) {
             if (database != "hosts:") return;
-            words >> service >> next;
-            is_first_ = service == "files" && !next.starts_with('[');
+            const bool is_files = take_word(services) == "files";
+            is_first_ = is_files && !take_word(services).starts_with('[');
         });
     }
 
     void read_hosts() {
         four_.clear();
         six_.clear();
-        hosts_.for_each_line([this](const std::string& address, std::istringstream& names) {
+        hosts_.for_each_line([this](std::string_view first, std::string_view names) {
+            const std::string address(first);
             in6_addr ignored{};
             const bool is_four = inet_pton(AF_INET, address.c_str(), &ignored) == 1;
             if (!is_four && inet_pton(AF_INET6, address.c_str(), &ignored) != 1) return;
-            for (std::string name; names >> name;) (is_four ? four_ : six_).insert(lower(name));
+            for (auto name = take_word(names); !name.empty(); name = take_word(names))
+                (is_four ? four_ : six_).insert(lower(name));
         });
     }
 
+    using steady = std::chrono::steady_clock;
+    steady::time_point looked_;  // long ago
     watched_file rules_{"/etc/nsswitch.conf"};
     watched_file hosts_{"/etc/hosts"};
     bool is_first_ = false;

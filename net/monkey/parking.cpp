@@ -11,7 +11,17 @@ namespace ramie::monkey::detail {
 
 namespace {
 
+// As long as nobody has waited, a forked child need not write to the table: each page of it would
+// be copied then.
+constinit std::atomic<bool> in_use{false};
+
+void note_use() noexcept {
+    if (!in_use.load(std::memory_order_relaxed)) [[unlikely]]
+        in_use = true;
+}
+
 void count(const void* key, int more) noexcept {
+    note_use();
     parked_near[bucket_index(key)].fetch_add(static_cast<std::uint32_t>(more));
     parked_anywhere.fetch_add(static_cast<std::uint32_t>(more));
 }
@@ -154,6 +164,7 @@ class bucket_guard {
 
   private:
     void lock() noexcept {
+        note_use();
         const void* nobody = nullptr;
         for (int tries = 1; !bucket_.holder.compare_exchange_weak(nobody, this_thread()); ++tries) {
             nobody = nullptr;
@@ -172,6 +183,7 @@ bool interrupts_holder(bucket& b) noexcept {
 }
 
 void forget_scheduler(const scheduler* s) noexcept {
+    if (!in_use) return;
     for (bucket& each : table) {
         const bucket_guard guard(each);
         each.forget(s);
@@ -179,8 +191,9 @@ void forget_scheduler(const scheduler* s) noexcept {
 }
 
 // Whoever waited is a fiber of the parent.
-void forget_all_in_child() noexcept {
+[[gnu::cold]] void forget_all_in_child() noexcept {
     own_thread_id = 0;
+    if (!in_use) return;
     for (std::size_t i = 0; i != bucket_count; ++i) {
         table[i].holder = nullptr;
         table[i].missed = false;
@@ -276,7 +289,7 @@ std::uint32_t count_parked(const void* key) noexcept {
     return bucket::length_of(*b.place_of(key));
 }
 
-void prepare_parking() noexcept {
+[[gnu::cold]] void prepare_parking() noexcept {
     static std::atomic<bool> prepared{false};
     if (prepared.exchange(true)) return;
     at_scheduler_end = &forget_scheduler;

@@ -52,23 +52,33 @@ void* find_original(const char* name) noexcept {
 
 namespace {
 
+// What runs when a program starts, and when it forks, is cold: so it lies together, in few pages.
+
 // What was known of a descriptor is not sure after a fork, of a process without a scheduler too.
-void note_child() noexcept {
+[[gnu::cold]] void note_child() noexcept {
     patched_process = getpid();
     bump_fork_epoch();
 }
 
-void count_forks() noexcept {
-    static const int registered = [] {
-        patched_process = getpid();
-        return pthread_atfork(nullptr, &bump_fork_epoch, &note_child);
-    }();
-    static_cast<void>(registered);
+[[gnu::cold]] void count_forks() noexcept {
+    static std::atomic<bool> counted{false};
+    if (counted.exchange(true)) return;
+    patched_process = getpid();
+    pthread_atfork(nullptr, &bump_fork_epoch, &note_child);
 }
 
-void patch(family f) noexcept {
+[[gnu::cold]] void patch(family f) noexcept {
     count_forks();
     patched_families.fetch_or(static_cast<std::uint16_t>(f));
+}
+
+bool has_word(std::string_view text, std::string_view word) noexcept {
+    while (!text.empty()) {
+        const std::size_t end = std::min(text.find(' '), text.size());
+        if (text.substr(0, end) == word) return true;
+        text.remove_prefix(std::min(end + 1, text.size()));
+    }
+    return false;
 }
 
 }  // namespace
@@ -99,22 +109,14 @@ void patch_signal() noexcept {
     detail::adopt_handlers();
 }
 
-void patch_all(options chosen) noexcept {
-    if (chosen.socket) patch_socket();
-    if (chosen.sleep) patch_sleep();
-    if (chosen.poll) patch_poll();
-    if (chosen.lock) patch_lock();
-    if (chosen.file) patch_file();
-    if (chosen.stdio) patch_stdio();
-    if (chosen.process) patch_process();
-    if (chosen.dns) patch_dns();
-    if (chosen.signal) patch_signal();
+[[gnu::cold]] void patch_all(options chosen) noexcept {
+    for (const detail::covered_family& each : detail::covered_families)
+        if (chosen.*each.chosen) each.patch();
 }
 
 bool is_patched(std::string_view call) noexcept {
     return std::ranges::any_of(detail::covered_families, [call](const auto& each) {
-        return detail::is_on(each.part_of) &&
-               std::ranges::find(each.calls, call) != each.calls.end();
+        return detail::is_on(each.part_of) && detail::has_word(each.calls, call);
     });
 }
 

@@ -28,7 +28,7 @@ constinit thread_local stream_turn* turns = nullptr;
 }  // namespace
 
 // In a forked child the other fibers are gone, and libc has set its own locks free.
-void prepare_streams() noexcept {
+[[gnu::cold]] void prepare_streams() noexcept {
     static std::atomic<bool> prepared{false};
     if (!prepared.exchange(true)) pthread_atfork(nullptr, nullptr, [] { turns = nullptr; });
 }

@@ -43,7 +43,7 @@ void reset_facts(int fd, descriptor_kind kind) noexcept {
     facts->has_low_water_mark.store(false, std::memory_order_relaxed);
 }
 
-void bump_fork_epoch() noexcept {
+[[gnu::cold]] void bump_fork_epoch() noexcept {
     forks.fetch_add(1, std::memory_order_relaxed);
     const auto end = static_cast<std::size_t>(end_of_simple.load());
     for (std::size_t begin = 0; begin < end; begin += facts_chunk_size) {

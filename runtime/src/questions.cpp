@@ -1,6 +1,7 @@
 #include "ramie/detail/questions.hpp"
 
 #include <pthread.h>
+#include <sched.h>
 
 #include <algorithm>
 #include <chrono>
@@ -26,11 +27,19 @@ constexpr wait_kind an_answer{"an answer of the resolver", outside::another_thre
 using steady = std::chrono::steady_clock;
 using reply = std::shared_ptr<thread_reply>;
 
-// A handler is not to run on the resolver's threads.
-void take_no_signals() noexcept {
+// A handler is not to run on the resolver's threads. And a loop that asks many questions at once
+// wakes a thread with each: as batch work they do not take the CPU away from it.
+void stay_in_the_background() noexcept {
     sigset_t all;
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, nullptr);
+    const sched_param no_priority{};
+    if (sched_getscheduler(0) == SCHED_OTHER) sched_setscheduler(0, SCHED_BATCH, &no_priority);
+}
+
+void prepare_thread() noexcept {
+    static thread_local bool prepared = false;
+    if (!std::exchange(prepared, true)) stay_in_the_background();
 }
 
 struct question {
@@ -134,7 +143,7 @@ class resolver {
                std::function<answer_pointer()> find) {
         try {
             auto job = threads().submit([this, key, q, find = std::move(find)] {
-                take_no_signals();
+                prepare_thread();
                 note_begun(*q);
                 answer_pointer answer;
                 try {
@@ -227,7 +236,7 @@ asked ask(const std::string& key, std::function<answer_pointer()> find, deadline
 void work_on_thread(std::function<void()> work) {
     const reply done = std::make_shared<thread_reply>();
     resolver::get().threads().submit([work = std::move(work), done] {
-        take_no_signals();
+        prepare_thread();
         work();
         done->tell();
     });

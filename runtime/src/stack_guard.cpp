@@ -5,8 +5,8 @@
 
 #include <atomic>
 #include <cerrno>
+#include <cstdio>
 #include <cstdlib>
-#include <fstream>
 #include <string>
 #include <string_view>
 #include <system_error>
@@ -56,9 +56,14 @@ guard_kind resolve(guard_kind kind) {
     return kind;
 }
 
+// Without streams: with the locales behind them, each program that `ramie run` starts would load
+// twice as much.
 std::size_t max_map_count() {
     std::size_t count = 65530;
-    std::ifstream{"/proc/sys/vm/max_map_count"} >> count;
+    if (std::FILE* const file = std::fopen("/proc/sys/vm/max_map_count", "re")) {
+        if (std::fscanf(file, "%zu", &count) != 1) count = 65530;
+        std::fclose(file);
+    }
     return count;
 }
 

@@ -97,14 +97,20 @@ class thread_pool::state : public std::enable_shared_from_this<state> {
 
     void queue(job_pointer job) {
         jobs_.push_back(std::move(job));
-        if (jobs_.size() > idle_ && threads_.size() < max_) start_thread_or_drop();
+        if (wants_thread(idle_)) start_thread_or_drop();
         news_.notify_one();
+    }
+
+    // Each starts the next one: to start many takes too long for a loop that hands over much work.
+    [[nodiscard]] bool wants_thread(std::size_t takers) const {
+        return jobs_.size() > takers && threads_.size() < max_ && !starting_;
     }
 
     // Work that was refused must not be done later; as long as there is a thread, it waits.
     void start_thread_or_drop() {
         try {
             threads_.emplace_back([self = shared_from_this()] { self->work(); });
+            starting_ = true;
         } catch (...) {
             if (!threads_.empty()) return;
             jobs_.pop_back();
@@ -113,12 +119,20 @@ class thread_pool::state : public std::enable_shared_from_this<state> {
     }
 
     void work() {
+        note_started();
         while (auto job = next()) {
             job->run();
             job.reset();
             const std::lock_guard guard(mutex_);
             --busy_;
         }
+    }
+
+    void note_started() {
+        const std::lock_guard guard(mutex_);
+        starting_ = false;
+        const std::size_t idle_and_this = idle_ + 1;
+        if (!stopping_ && wants_thread(idle_and_this)) start_thread_or_drop();
     }
 
     // Null: the thread is to end.
@@ -167,6 +181,7 @@ class thread_pool::state : public std::enable_shared_from_this<state> {
     std::size_t idle_ = 0;
     std::size_t busy_ = 0;
     bool stopping_ = false;
+    bool starting_ = false;  // a thread that has not begun yet
 };
 
 // The pools of the process. A forked child has none of their threads, and the work that waited was

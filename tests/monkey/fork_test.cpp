@@ -1,5 +1,6 @@
 // Patched calls in a child that a fiber forked, while its parent's connections are busy.
 
+#include <pthread.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -92,6 +93,27 @@ TEST_F(forking, leaves_a_child_its_plain_ways_to_end) {
         EXPECT_EQ(::waitpid(child, &status, 0), child);
         EXPECT_EQ(WEXITSTATUS(status), 3);
     }
+}
+
+// In the child nobody waits for it but who came there.
+TEST_F(forking, forgets_who_waited_for_a_lock_in_the_parent) {
+    pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
+    ::pthread_mutex_lock(&mutex);
+    auto waiting = ramie::spawn([&] { ::pthread_mutex_lock(&mutex); });
+    let_others_run();
+    const pid_t child = must("fork", ::fork());
+    if (child == 0) {
+        auto of_child = ramie::spawn([&] { return ::pthread_mutex_lock(&mutex); });
+        let_others_run();
+        ::pthread_mutex_unlock(&mutex);
+        ::_exit(of_child.get() == 0 ? 7 : 1);
+    }
+    ::pthread_mutex_unlock(&mutex);
+    waiting.join();
+    ::pthread_mutex_unlock(&mutex);
+    int status = 0;
+    EXPECT_EQ(::waitpid(child, &status, 0), child);
+    EXPECT_EQ(WEXITSTATUS(status), 7);
 }
 
 }  // namespace

@@ -11,6 +11,7 @@
 #include <atomic>
 #include <chrono>
 #include <cstdint>
+#include <deque>
 #include <map>
 #include <mutex>
 #include <string>
@@ -23,7 +24,7 @@ namespace ramie::test {
 // nsswitch.conf of the test's own.
 class own_network {
   public:
-    own_network();
+    explicit own_network(const char* name_server = "127.0.0.1");
     // Empty, or why there is none.
     [[nodiscard]] const std::string& problem() const { return problem_; }
 
@@ -59,7 +60,7 @@ class name_server {
     std::atomic<bool> stop_{false};
     std::mutex mutex_;
     std::map<std::pair<std::string, int>, int> asked_;
-    std::vector<reply> pending_;
+    std::deque<reply> pending_;
     std::thread thread_;
 };
 

@@ -60,6 +60,7 @@ class launcher(unittest.TestCase):
         _, output, _ = patched("cat", "/proc/self/maps")
         self.assertIn("libramie-preload.so", output)
         self.assertNotIn("libstdc++", output)
+        self.assertNotIn("libgcc", output)
         # It throws and catches what it makes of these arguments.
         command = (RAMIE, "run", "--nosuch", "true")
         self.assertEqual(patched(*command), run(*command))
