@@ -2,6 +2,7 @@
 //
 // RAMIE_PATCH chooses the families, "socket,sleep,poll"; unset it is what patch_all() patches.
 
+#include <sys/single_threaded.h>
 #include <unistd.h>
 
 #include <cstdlib>
@@ -51,10 +52,13 @@ void patch_list(std::string_view names) noexcept {
 
 [[gnu::constructor]] void patch_this_program() noexcept {
     const char* chosen = std::getenv("RAMIE_PATCH");
+    const char has_one_thread = __libc_single_threaded;
     if (chosen == nullptr)
         patch_all();
     else
         patch_list(chosen);
+    // A program without fibers goes on without the atomic operations of many threads.
+    __libc_single_threaded = has_one_thread;
 }
 
 }  // namespace

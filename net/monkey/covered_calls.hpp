@@ -128,7 +128,15 @@ inline constexpr std::string_view lock_calls[] = {"pthread_mutex_lock",
                                                   "call_once",
                                                   "sem_trywait",
                                                   "pthread_rwlock_tryrdlock",
-                                                  "pthread_rwlock_trywrlock"};
+                                                  "pthread_rwlock_trywrlock",
+                                                  "pthread_barrier_wait",
+                                                  "pthread_barrier_destroy",
+                                                  "pthread_spin_lock",
+                                                  "pthread_join",
+                                                  "pthread_timedjoin_np",
+                                                  "pthread_clockjoin_np",
+                                                  "thrd_join",
+                                                  "syscall"};
 
 inline constexpr std::string_view process_calls[] = {
     "wait",  "waitpid", "wait3", "wait4", "waitid", "__wait",      "__waitpid",   "system",
