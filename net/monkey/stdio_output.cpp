@@ -107,6 +107,7 @@ int ramie_putw(int word, FILE* f) {
 }
 
 int ramie_fputs(const char* text, FILE* f) {
+    if (!is_patched(f)) return real::fputs(text, f);
     const std::size_t size = std::strlen(text);
     return write_stream(
         f, size,
@@ -127,6 +128,7 @@ int ramie_fputs_unlocked(const char* text, FILE* f) {
         plain);
 }
 int ramie_puts(const char* text) {
+    if (!is_patched(stdout)) return real::puts(text);
     return write_stream(
         stdout, std::strlen(text) + 1, [=] { return put_line(text); },
         [=] { return real::puts(text); });

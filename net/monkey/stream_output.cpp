@@ -94,11 +94,11 @@ std::size_t room(const FILE* stream) noexcept {
                : static_cast<std::size_t>(stream->_IO_buf_end - stream->_IO_write_ptr);
 }
 
+// There is room for them.
 std::size_t store(FILE* stream, std::string_view bytes) noexcept {
-    const std::size_t size = std::min(bytes.size(), room(stream));
-    std::memcpy(stream->_IO_write_ptr, bytes.data(), size);
-    stream->_IO_write_ptr += size;
-    return size;
+    std::memcpy(stream->_IO_write_ptr, bytes.data(), bytes.size());
+    stream->_IO_write_ptr += bytes.size();
+    return bytes.size();
 }
 
 // Of what is too much for an empty buffer, whole blocks go past it, or all where it is a small one.
@@ -131,12 +131,13 @@ bool drain(FILE* stream) noexcept {
 }
 
 put_result put(FILE* stream, std::string_view bytes) noexcept {
+    // As libc does, the buffer is filled before anything goes past it, unless it is new.
+    bool may_pass = !has_begun(stream);
+    // A new one learns here that it is a terminal's, which goes line by line.
+    if (may_pass) real::__overflow(stream, EOF);
     const std::size_t newline =
         has(stream, is_line_buffered) ? bytes.rfind('\n') : std::string_view::npos;
     const std::size_t lines = newline == std::string_view::npos ? 0 : newline + 1;
-    // As libc does, the buffer is filled before anything goes past it, unless it is new.
-    bool may_pass = !has_begun(stream);
-    if (may_pass) real::__overflow(stream, EOF);
     std::size_t taken = 0;
     while (taken != bytes.size()) {
         if (room(stream) == 0 && !drain(stream)) return {taken, false};
@@ -144,14 +145,12 @@ put_result put(FILE* stream, std::string_view bytes) noexcept {
         const std::string_view rest = bytes.substr(taken, end - taken);
         may_pass = may_pass || room(stream) == 0;
         const std::size_t past = may_pass ? count_past_buffer(stream, rest.size()) : 0;
-        if (past == 0) {
-            taken += store(stream, rest);
-            may_pass = true;
-        } else {
-            const std::size_t n = write_past_buffer(stream, rest.substr(0, past));
-            taken += n;
-            if (n != past) return {taken, false};
-        }
+        const std::size_t wanted = past == 0 ? std::min(rest.size(), room(stream)) : past;
+        const std::size_t n = past == 0 ? store(stream, rest.substr(0, wanted))
+                                        : write_past_buffer(stream, rest.substr(0, past));
+        taken += n;
+        if (n == 0 || n != wanted) return {taken, false};
+        may_pass = true;
         if (taken == lines && !drain(stream)) return {taken, false};
     }
     return {taken, true};

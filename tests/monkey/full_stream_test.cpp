@@ -111,16 +111,19 @@ void a_terminal(stage& s) {
     int follower = -1;
     must("openpty", ::openpty(&leader, &follower, nullptr, nullptr, nullptr));
     s.own(leader);
-    s.own(follower);
-    FILE* const out = open_stream(s, follower, "w", _IOLBF);
+    FILE* const out = ::fdopen(follower, "w");  // it finds out by itself that lines are wanted
     s.add("writer", [=](actor& me) {
+        me.call("fputs", [&] { return std::fputs("first line\nno", out); });
+        constexpr int line = 12;  // what ends it are two characters there
+        me.until([&] { return unread(leader) >= line; });
+        me.log(std::to_string(unread(leader)) + " bytes have gone out");
         const std::string text = lines(40'000);
         me.call("fputs", [&] { return std::fputs(text.c_str(), out); });
         me.call("fputs", [&] { return std::fputs("no line", out); });
         close_stream(me, out);
     });
     s.add("reader", [=](actor& me) {
-        me.until_blocked("writer");
+        me.until_blocked("writer", 1);
         read_all(me, leader);
     });
 }
