@@ -50,7 +50,7 @@ class formatted {
     int size_;
 };
 
-// An array type where it is declared, a pointer where it is passed: a lambda takes it in this.
+// A second look at the arguments.
 struct argument_list {
     explicit argument_list(va_list from) noexcept { va_copy(list, from); }
     ~argument_list() { va_end(list); }
@@ -64,20 +64,30 @@ int print_plain(FILE* stream, int checks, const char* format, va_list arguments)
                        : real::__vfprintf_chk(stream, checks, format, arguments);
 }
 
-// Text that cannot be made is left to libc, which prints what comes before the mistake.
-int print_on_fiber(FILE* stream, int checks, const char* format, va_list arguments) noexcept {
+// What there is room for needs no question. Text that cannot be made is left to libc, which prints
+// what comes before the mistake.
+int print_in_turn(FILE* stream, int checks, const char* format, va_list arguments) noexcept {
+    const stream_turn turn(stream);
     argument_list again(arguments);
     const formatted made(checks, format, arguments);
-    if (!made.is_valid()) return print_plain(stream, checks, format, again.list);
-    const put_result result = put(stream, made.text());
-    return result.taken == made.text().size() && result.is_flushed ? made.size() : -1;
+    if (made.is_valid()) {
+        const std::string_view text = made.text();
+        if (has_room(stream, text.size())) {
+            real::fwrite_unlocked(text.data(), 1, text.size(), stream);
+            return made.size();
+        }
+        if (may_wait(stream) && can_be_put_to(stream)) {
+            const put_result result = put(stream, text);
+            return result.taken == text.size() && result.is_flushed ? made.size() : -1;
+        }
+    }
+    return print_plain(stream, checks, format, again.list);
 }
 
 int print(FILE* stream, int checks, const char* format, va_list arguments) noexcept {
-    argument_list kept(arguments);
-    return write_stream(
-        stream, SIZE_MAX, [&] { return print_on_fiber(stream, checks, format, kept.list); },
-        [&] { return print_plain(stream, checks, format, kept.list); });
+    return is_patched(stream) && (is_kind_that_waits(stream) || is_in_use(stream))
+               ? print_in_turn(stream, checks, format, arguments)
+               : print_plain(stream, checks, format, arguments);
 }
 
 bool write_all(int fd, std::string_view text) noexcept {
