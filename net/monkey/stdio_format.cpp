@@ -93,7 +93,7 @@ int print(FILE* stream, int checks, const char* format, va_list arguments) noexc
 bool write_all(int fd, std::string_view text) noexcept {
     while (!text.empty()) {
         const ssize_t n = ::write(fd, text.data(), text.size());
-        if (n < 0) return false;
+        if (n <= 0) return false;
         text.remove_prefix(static_cast<std::size_t>(n));
     }
     return true;
