@@ -43,7 +43,9 @@ inline constexpr std::string_view lock_calls =
     "pthread_rwlock_timedwrlock pthread_rwlock_clockwrlock pthread_rwlock_unlock "
     "__pthread_rwlock_unlock pthread_once __pthread_once mtx_lock mtx_trylock mtx_timedlock "
     "mtx_unlock cnd_wait cnd_timedwait cnd_signal cnd_broadcast call_once sem_trywait "
-    "pthread_rwlock_tryrdlock pthread_rwlock_trywrlock";
+    "pthread_rwlock_tryrdlock pthread_rwlock_trywrlock pthread_barrier_wait "
+    "pthread_barrier_destroy pthread_spin_lock pthread_join pthread_timedjoin_np "
+    "pthread_clockjoin_np thrd_join syscall";
 
 inline constexpr std::string_view process_calls =
     "wait waitpid wait3 wait4 waitid __wait __waitpid system popen pclose fork vfork _exit "
@@ -58,7 +60,12 @@ inline constexpr std::string_view stdio_calls =
     "fgetc getc _IO_getc getchar fgetc_unlocked getc_unlocked getchar_unlocked __uflow ungetc "
     "fgets fgets_unlocked __fgets_chk getdelim __getdelim getline fread fread_unlocked "
     "__fread_chk vfscanf vscanf fscanf scanf __isoc99_vfscanf __isoc99_vscanf __isoc99_fscanf "
-    "__isoc99_scanf flockfile ftrylockfile funlockfile";
+    "__isoc99_scanf flockfile ftrylockfile funlockfile fputc putc _IO_putc putchar "
+    "fputc_unlocked putc_unlocked putchar_unlocked __overflow putw fputs fputs_unlocked puts "
+    "fwrite fwrite_unlocked fflush fflush_unlocked fseek fseeko fseeko64 fsetpos fsetpos64 "
+    "rewind setvbuf printf vprintf fprintf vfprintf dprintf vdprintf __printf_chk "
+    "__vprintf_chk __fprintf_chk __vfprintf_chk __dprintf_chk __vdprintf_chk perror fopen "
+    "fopen64 freopen freopen64";
 
 inline constexpr std::string_view file_calls =
     "pread pread64 pwrite pwrite64 preadv preadv64 pwritev pwritev64 fsync fdatasync "

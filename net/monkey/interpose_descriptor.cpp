@@ -17,6 +17,7 @@
 #include "made_nonblocking.hpp"
 #include "ramie/detail/loop_descriptors.hpp"
 #include "shell.hpp"
+#include "stream_output.hpp"
 
 using namespace ramie::monkey::detail;
 
@@ -158,8 +159,12 @@ void closefrom(int first) noexcept {
 int fclose(FILE* stream) {
     int status = 0;
     if (close_if_command(stream, status)) return status;
+    const int error = stream == nullptr || drain_to_close(stream) ? 0 : errno;
     if (owns_table() && stream != nullptr) note_closing(fileno(stream));
-    return real::fclose(stream);
+    const int result = real::fclose(stream);
+    if (error == 0) return result;
+    errno = error;
+    return EOF;
 }
 
 int shutdown(int fd, int how) noexcept {

@@ -71,18 +71,20 @@ int receive_messages(int fd, mmsghdr* messages, unsigned count, int flags,
     return n;
 }
 
-// Datagrams for which there is room; how many. A stream's message may go in part.
-unsigned send_what_fits(int fd, mmsghdr* messages, unsigned count, int flags) noexcept {
+// Datagrams for which there is room; how many, or -1. A stream's message may go in part.
+int send_what_fits(int fd, mmsghdr* messages, unsigned count, int flags) noexcept {
     if (socket_option(fd, SO_TYPE) == SOCK_STREAM || has_pending_error(fd)) return 0;
     const int n = real::sendmmsg(fd, messages, count, flags | MSG_DONTWAIT);
-    return n < 0 ? 0 : static_cast<unsigned>(n);
+    return n < 0 && errno == EAGAIN ? 0 : n;
 }
 
 int send_messages(int fd, mmsghdr* messages, unsigned count, int flags) noexcept {
     count = std::min(count, longest_batch);
     if (!is_for_us(fd, messages, count)) return real::sendmmsg(fd, messages, count, flags);
     for (unsigned done = 0; done != count;) {
-        done += send_what_fits(fd, messages + done, count - done, flags);
+        const int sent = send_what_fits(fd, messages + done, count - done, flags);
+        if (sent < 0) return done == 0 ? -1 : static_cast<int>(done);
+        done += static_cast<unsigned>(sent);
         if (done == count) break;
         if (done != 0 && has_pending_error(fd)) return static_cast<int>(done);
         const ssize_t n = send_message(fd, &messages[done].msg_hdr, flags);

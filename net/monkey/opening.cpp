@@ -17,19 +17,6 @@ namespace ramie::monkey::detail {
 
 namespace {
 
-// Path lookups of others are left as they are, and so are opens that never wait.
-bool waits_for_other_end(int directory, const char* path, int flags) noexcept {
-    const int access = flags & O_ACCMODE;
-    if ((flags & (O_NONBLOCK | O_PATH)) != 0 || (access != O_RDONLY && access != O_WRONLY))
-        return false;
-    const int saved = errno;
-    struct stat status;
-    const int follow = (flags & O_NOFOLLOW) != 0 ? AT_SYMLINK_NOFOLLOW : 0;
-    const bool is_one = fstatat(directory, path, &status, follow) == 0 && S_ISFIFO(status.st_mode);
-    errno = saved;
-    return is_one;
-}
-
 // There is one, or was one already. A read tells without taking anything: into nowhere, it fails
 // unless the kernel has nobody to wait for.
 bool has_writer(int fifo) noexcept {
@@ -51,6 +38,19 @@ void make_blocking(int fd) noexcept {
 }
 
 }  // namespace
+
+// Path lookups of others are left as they are, and so are opens that never wait.
+bool waits_for_other_end(int directory, const char* path, int flags) noexcept {
+    const int access = flags & O_ACCMODE;
+    if ((flags & (O_NONBLOCK | O_PATH)) != 0 || (access != O_RDONLY && access != O_WRONLY))
+        return false;
+    const int saved = errno;
+    struct stat status;
+    const int follow = (flags & O_NOFOLLOW) != 0 ? AT_SYMLINK_NOFOLLOW : 0;
+    const bool is_one = fstatat(directory, path, &status, follow) == 0 && S_ISFIFO(status.st_mode);
+    errno = saved;
+    return is_one;
+}
 
 int open_on_fiber(int directory, const char* path, int flags, mode_t mode) noexcept {
     if (!waits_for_other_end(directory, path, flags)) {

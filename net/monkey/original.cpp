@@ -3,6 +3,7 @@
 #include "ramie/monkey/original.hpp"
 
 #include "calls.hpp"
+#include "ramie/monkey/original_libc.hpp"
 
 namespace ramie::monkey::original {
 
@@ -164,6 +165,37 @@ hostent* gethostbyname(const char* name) { return real::gethostbyname(name); }
 hostent* gethostbyname2(const char* name, int family) { return real::gethostbyname2(name, family); }
 hostent* gethostbyaddr(const void* address, socklen_t length, int family) {
     return real::gethostbyaddr(address, length, family);
+}
+
+int siginterrupt(int signal, int interrupts) { return real::siginterrupt(signal, interrupts); }
+int res_query(const char* name, int type_class, int type, unsigned char* answer, int room) {
+    return real::res_query(name, type_class, type, answer, room);
+}
+int res_search(const char* name, int type_class, int type, unsigned char* answer, int room) {
+    return real::res_search(name, type_class, type, answer, room);
+}
+int res_querydomain(const char* name, const char* domain, int type_class, int type,
+                    unsigned char* answer, int room) {
+    return real::res_querydomain(name, domain, type_class, type, answer, room);
+}
+int res_send(const unsigned char* question, int size, unsigned char* answer, int room) {
+    return real::res_send(question, size, answer, room);
+}
+int res_nquery(__res_state* state, const char* name, int type_class, int type,
+               unsigned char* answer, int room) {
+    return real::res_nquery(state, name, type_class, type, answer, room);
+}
+int res_nsearch(__res_state* state, const char* name, int type_class, int type,
+                unsigned char* answer, int room) {
+    return real::res_nsearch(state, name, type_class, type, answer, room);
+}
+int res_nquerydomain(__res_state* state, const char* name, const char* domain, int type_class,
+                     int type, unsigned char* answer, int room) {
+    return real::res_nquerydomain(state, name, domain, type_class, type, answer, room);
+}
+int res_nsend(__res_state* state, const unsigned char* question, int size, unsigned char* answer,
+              int room) {
+    return real::res_nsend(state, question, size, answer, room);
 }
 
 }  // namespace ramie::monkey::original

@@ -96,11 +96,11 @@ struct alignas(64) bucket {
         for (parked* each = firsts; each != nullptr; each = each->next_first_) tell_queue(*each);
     }
 
-    void grant_first(parked& first) noexcept {
+    void grant_first(parked& first, bool may_interrupt = false) noexcept {
         remove(first);
         count(first.key_, -1);
         first.granted_ = true;
-        tell(first);
+        tell(first, may_interrupt);
     }
 
     // Fibers that will never run again.
@@ -281,6 +281,19 @@ void grant_slowly(const void* key, told whom) noexcept {
         b.grant_first(*first);
         if (whom == told::one) return;
     }
+}
+
+std::uint32_t grant_some(const void* key, std::uint32_t most) noexcept {
+    bucket& b = bucket_of(key);
+    if (interrupts_holder(b)) return 0;
+    const bucket_guard guard(b);
+    std::uint32_t granted = 0;
+    for (; granted != most; ++granted) {
+        parked* const first = *b.place_of(key);
+        if (first == nullptr) break;
+        b.grant_first(*first, /*may_interrupt=*/true);
+    }
+    return granted;
 }
 
 std::uint32_t count_parked(const void* key) noexcept {

@@ -93,6 +93,8 @@ enum class told { one, all };
 void wake_slowly(const void* key, told, bool may_interrupt) noexcept;
 // Takes the first, or all, out of the queue: their wait is over.
 void grant_slowly(const void* key, told) noexcept;
+// The same for up to so many; how many there were. Callable in signal handlers, too.
+std::uint32_t grant_some(const void* key, std::uint32_t most) noexcept;
 
 inline constexpr std::size_t bucket_count = 512;
 inline constinit std::atomic<std::uint32_t> parked_near[bucket_count] = {};

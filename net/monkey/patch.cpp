@@ -2,6 +2,7 @@
 
 #include <dlfcn.h>
 #include <pthread.h>
+#include <sys/single_threaded.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -15,6 +16,9 @@
 #include "parking.hpp"
 #include "ramie/monkey.hpp"
 #include "stream.hpp"
+
+// libc's own name of a call that is patched.
+extern "C" ssize_t __write(int, const void*, size_t);
 
 namespace ramie::monkey {
 
@@ -41,10 +45,12 @@ void* find_newest(const char* name) noexcept {
 void* find_original(const char* name) noexcept {
     void* found = find_newest(name);
     if (found == nullptr) {
-        // A statically linked program has no next libc to forward to.
-        std::fprintf(stderr,
-                     "ramie: there is no %s() behind the patched one; link libc dynamically\n",
-                     name);
+        // A statically linked program has no next libc to forward to, for printing either.
+        char text[128];
+        const int size = std::snprintf(
+            text, sizeof text,
+            "ramie: there is no %s() behind the patched one; link libc dynamically\n", name);
+        static_cast<void>(__write(STDERR_FILENO, text, static_cast<std::size_t>(size)));
         std::abort();
     }
     return found;
@@ -93,6 +99,9 @@ void patch_dns() noexcept { detail::patch(detail::family::dns); }
 
 void patch_lock() noexcept {
     detail::prepare_parking();
+    // libstdc++ takes a fiber that comes to a static variable while another one initialises it for
+    // a recursion, and ends the process, until it hears of more than one thread.
+    __libc_single_threaded = 0;
     detail::patch(detail::family::lock);
 }
 

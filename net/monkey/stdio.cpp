@@ -11,13 +11,6 @@ namespace ramie::monkey::detail {
 
 namespace {
 
-constexpr int error_seen = 0x20;
-
-// What a number means is known while sockets are patched.
-bool is_patched(const FILE* stream) noexcept {
-    return on_fiber(family::stdio) && is_on(family::socket) && stream != nullptr;
-}
-
 // What all do: `on_fiber_way` when the stream may wait, in turn with the other fibers that use it.
 template <class OnFiber, class Plain>
 auto read_stream(FILE* stream, OnFiber on_fiber_way, Plain plain) noexcept -> decltype(plain()) {
@@ -59,8 +52,8 @@ std::size_t take(FILE* stream, char* to, std::size_t most, int stop, bool& found
 
 char* read_line(char* to, int size, FILE* stream) noexcept {
     if (size <= 1) return real::fgets_unlocked(to, size, stream);
-    const int old_error = stream->_flags & error_seen;
-    stream->_flags &= ~error_seen;
+    const int old_error = stream->_flags & has_seen_error;
+    stream->_flags &= ~has_seen_error;
     const std::size_t most = static_cast<std::size_t>(size) - 1;
     std::size_t count = 0;
     for (bool found = false; count != most && !found;) {
@@ -69,7 +62,7 @@ char* read_line(char* to, int size, FILE* stream) noexcept {
         count += n;
     }
     // As libc does: what was read before EAGAIN is returned, and the error again by the next call.
-    const bool failed = (stream->_flags & error_seen) != 0 && errno != EAGAIN;
+    const bool failed = has(stream, has_seen_error) && errno != EAGAIN;
     stream->_flags |= old_error;
     if (count == 0 || failed) return nullptr;
     to[count] = '\0';

@@ -10,15 +10,11 @@
 #include "descriptor_kind.hpp"
 #include "parking.hpp"
 #include "ramie/detail/transfer.hpp"
+#include "stream_output.hpp"
 
 namespace ramie::monkey::detail {
 
 namespace {
-
-// Of FILE::_flags; only the error and end indicators are in libc's public headers.
-constexpr int end_seen = 0x10;
-constexpr int error_seen = 0x20;
-constexpr int in_backup = 0x100;
 
 constexpr wait_kind a_stream{"a FILE that another fiber uses", outside::kernel};
 
@@ -33,7 +29,7 @@ constinit thread_local stream_turn* turns = nullptr;
     if (!prepared.exchange(true)) pthread_atfork(nullptr, nullptr, [] { turns = nullptr; });
 }
 
-bool may_wait(FILE* stream) noexcept {
+bool is_kind_that_waits(FILE* stream) noexcept {
     if (fwide(stream, 0) > 0) return false;
     const int saved = errno;
     const int fd = fileno(stream);
@@ -41,7 +37,13 @@ bool may_wait(FILE* stream) noexcept {
     descriptor_facts* const facts = fd < 0 ? nullptr : facts_of(fd);
     if (facts == nullptr) return false;
     const descriptor_kind kind = kind_of(fd, *facts);
-    return (is_socket(kind) || kind == descriptor_kind::pipe) && !wants_nonblocking(fd, *facts);
+    return is_socket(kind) || kind == descriptor_kind::pipe;
+}
+
+bool may_wait(FILE* stream) noexcept {
+    if (!is_kind_that_waits(stream)) return false;
+    const int fd = fileno(stream);
+    return !wants_nonblocking(fd, *facts_of(fd));
 }
 
 const fiber_core* stream_turn::user_of(const FILE* stream) noexcept {
@@ -103,28 +105,34 @@ std::size_t buffered(const FILE* stream) noexcept {
     return static_cast<std::size_t>(stream->_IO_read_end - stream->_IO_read_ptr);
 }
 
-bool wait_until_readable(FILE* stream) noexcept {
-    const bool has_more_behind =
-        (stream->_flags & in_backup) != 0 && stream->_IO_save_end > stream->_IO_save_base;
-    if (buffered(stream) != 0 || has_more_behind || (stream->_flags & end_seen) != 0) return true;
-    const int fd = fileno(stream);
+bool wait_until_ready(int fd, direction dir, deadline until) noexcept {
     descriptor* const d = descriptor_of(fd);
     if (d == nullptr) return true;
     const std::uint32_t generation = d->generation;
-    const deadline until = timeout_of(fd, direction::read, *d->facts);
     for (;;) {
         const int saved = errno;
-        pollfd question{fd, POLLIN, 0};
+        pollfd question{fd, static_cast<short>(dir == direction::read ? POLLIN : POLLOUT), 0};
         const bool ready = real::poll(&question, 1, 0) != 0;
         errno = saved;
         if (ready) return true;
-        d->clear(direction::read);
-        const wake reason = judge(
-            wait_descriptor(*d, fd, direction::read, until, waits_as::watcher), *d, generation);
-        if (reason == wake::granted) continue;
-        stream->_flags |= error_seen;
-        return false;
+        d->clear(dir);
+        const wake reason =
+            judge(wait_descriptor(*d, fd, dir, until, waits_as::watcher), *d, generation);
+        if (reason != wake::granted) return false;
     }
+}
+
+bool wait_until_readable(FILE* stream) noexcept {
+    const bool has_more_behind =
+        has(stream, is_in_backup) && stream->_IO_save_end > stream->_IO_save_base;
+    if (buffered(stream) != 0 || has_more_behind || has(stream, has_seen_end)) return true;
+    if (!flush_before_reading(stream)) return false;
+    const int fd = fileno(stream);
+    descriptor_facts* const facts = facts_of(fd);
+    if (facts == nullptr) return true;
+    if (wait_until_ready(fd, direction::read, timeout_of(fd, direction::read, *facts))) return true;
+    stream->_flags |= has_seen_error;
+    return false;
 }
 
 int next_byte(FILE* stream) noexcept {

@@ -2,6 +2,7 @@
 //
 // A fiber parks only between two calls of libc: before one that would have to fill the buffer,
 // until the descriptor is readable. So the FILE is in order whenever somebody else may look at it.
+// How it is written to, stream_output.hpp says.
 #pragma once
 
 #include <cstdio>
@@ -10,8 +11,31 @@
 
 namespace ramie::monkey::detail {
 
-// True when reading from it may wait and the owner did not ask for non-blocking. Wide streams are
-// left to libc.
+// Of FILE::_flags; only the error and end indicators are in libc's public headers.
+enum file_flag : int {
+    is_unbuffered = 0x2,
+    is_read_only = 0x8,
+    has_seen_end = 0x10,
+    has_seen_error = 0x20,
+    is_in_backup = 0x100,
+    is_line_buffered = 0x200,
+    is_being_written = 0x800,
+    is_appending = 0x1000,
+};
+
+inline bool has(const FILE* stream, file_flag flag) noexcept {
+    return (stream->_flags & flag) != 0;
+}
+
+// What a number means is known while sockets are patched.
+inline bool is_patched(const FILE* stream) noexcept {
+    return on_fiber(family::stdio) && is_on(family::socket) && stream != nullptr;
+}
+
+// True when its descriptor is one that can wait. Wide streams are left to libc.
+[[nodiscard]] bool is_kind_that_waits(FILE*) noexcept;
+
+// The same, and the owner did not ask for non-blocking.
 [[nodiscard]] bool may_wait(FILE*) noexcept;
 
 // Once, before the first use. Callable from any thread.
@@ -46,6 +70,9 @@ class stream_turn {
 
 // Bytes that can be had without asking the kernel.
 [[nodiscard]] std::size_t buffered(const FILE*) noexcept;
+
+// False, with errno, when the fiber was interrupted. Suspends the calling fiber.
+bool wait_until_ready(int fd, direction, deadline until) noexcept;
 
 // Waits until a call that fills the buffer comes back at once. False, with errno and the error
 // indicator, when it was killed or timed out. Suspends the calling fiber.

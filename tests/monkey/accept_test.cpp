@@ -252,7 +252,25 @@ void two_who_wait_get_one_each(stage& s) {
     });
 }
 
+void takes_one_whose_peer_is_gone(stage& s) {
+    with_listeners(s, [&](int listener, int flags, const std::string& name) {
+        for (const bool resets : {false, true}) {
+            const int peer = connect_to(listener);
+            if (resets) reset_on_close(peer);
+            ::close(peer);
+        }
+        s.add(name, [=](actor& me) {
+            for (int i = 0; i != 2; ++i) {
+                const int fd = accept_once(me, listener, flags);
+                me.receive(receiver::recv, fd, 10);
+                me.close(fd);
+            }
+        });
+    });
+}
+
 const named_scenario scenarios[] = {
+    {"takes_one_whose_peer_is_gone", takes_one_whose_peer_is_gone},
     {"takes_who_is_there", takes_who_is_there},
     {"waits_for_a_connection", waits_for_a_connection},
     {"does_not_wait_after_fcntl", does_not_wait_after_fcntl},

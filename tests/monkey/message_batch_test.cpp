@@ -197,7 +197,59 @@ void refuses_bad_arguments(stage& s) {
     });
 }
 
+void sees_the_peer_go(stage& s) {
+    for (const channel c : {channel::pair, channel::tcp}) {
+        const ends e = s.open(c);
+        const std::string name = name_of(c);
+        s.add(name, [=](actor& me) {
+            receive(me, e.a, MSG_WAITFORONE);
+            receive(me, e.a);
+            const int before = broken_pipes();
+            batch b;
+            b.put(0, "one");
+            if (c == channel::pair)
+                me.call("sendmmsg", [&] { return ::sendmmsg(e.a, b.messages.data(), 3, 0); });
+            me.log(std::to_string(broken_pipes() - before) + " signals");
+        });
+        s.add(name + " peer", [=](actor& me) {
+            me.until_blocked(name);
+            me.send(e.b, "last");
+            me.until_blocked(name);
+            me.close(e.b);
+        });
+    }
+}
+
+void tells_a_reset(stage& s) {
+    const ends e = s.open(channel::tcp);
+    s.add("reader", [=](actor& me) {
+        receive(me, e.a);
+        receive(me, e.a);
+    });
+    s.add("peer", [=](actor& me) {
+        me.until_blocked("reader");
+        reset_on_close(e.b);
+        me.close(e.b);
+    });
+}
+
+void is_refused_when_the_peer_is_gone(stage& s) {
+    const ends e = s.open(channel::udp);
+    s.add("caller", [=](actor& me) {
+        me.close(e.a);
+        batch b;
+        b.put(0, "one");
+        me.call("sendmmsg", [&] { return ::sendmmsg(e.b, b.messages.data(), 1, 0); });
+        receive(me, e.b);
+        me.call("sendmmsg", [&] { return ::sendmmsg(e.b, b.messages.data(), 1, 0); });
+        me.call("sendmmsg", [&] { return ::sendmmsg(e.b, b.messages.data(), 1, 0); });
+    });
+}
+
 const named_scenario scenarios[] = {
+    {"sees_the_peer_go", sees_the_peer_go},
+    {"tells_a_reset", tells_a_reset},
+    {"is_refused_when_the_peer_is_gone", is_refused_when_the_peer_is_gone},
     {"waits_for_all", waits_for_all},
     {"takes_what_is_there", takes_what_is_there},
     {"waits_for_one", waits_for_one},

@@ -5,6 +5,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <array>
+#include <cstdio>
 #include <cstdlib>
 #include <string>
 
@@ -160,7 +162,60 @@ void a_lock_that_cannot_be(stage& s) {
     });
 }
 
+// As fopen() and freopen() open them; "+" never waits.
+void a_stream_waits_for_the_other_end(stage& s) {
+    const std::string path = new_fifo();
+    const std::string second = new_fifo();
+    s.add("opener", [=](actor& me) {
+        const auto call = [&](const char* name, auto open) {
+            FILE* stream = nullptr;
+            me.call(name, [&] {
+                stream = open();
+                return stream == nullptr ? -1L : 0L;
+            });
+            if (stream != nullptr) me.log_mode(::fileno(stream));
+            return stream;
+        };
+        std::array<char, 20> line{};
+        FILE* stream = call("fopen", [&] { return ::fopen(path.c_str(), "re"); });
+        me.call("fgets", [&] { return std::fgets(line.data(), line.size(), stream) == nullptr; });
+        me.log(line.data());
+        me.call("fclose", [&] { return std::fclose(stream); });
+        stream = call("a file", [] { return std::fopen("/dev/null", "r"); });
+        stream = call("freopen", [&] { return ::freopen(path.c_str(), "w", stream); });
+        me.call("fputs", [&] { return std::fputs("from the writer", stream); });
+        me.call("fclose", [&] { return std::fclose(stream); });
+        stream = call("fopen", [&] { return ::fopen64(second.c_str(), "a"); });
+        me.call("fclose", [&] { return std::fclose(stream); });
+        stream = call("both", [&] { return std::fopen(path.c_str(), "r+"); });
+        stream = call("freopen", [&] { return ::freopen64("/no/such/file", "r", stream); });
+        call("mode", [&] { return std::fopen(path.c_str(), "q"); });
+        call("exists", [&] { return std::fopen(path.c_str(), "wx"); });
+        stream = call("a file", [] { return std::fopen("/proc/self/stat", "r"); });
+        stream = call("freopen", [&] { return std::freopen("/dev/null", "r+", stream); });
+        me.call("fclose", [&] { return std::fclose(stream); });
+        for (const std::string& each : {path, second}) ::unlink(each.c_str());
+    });
+    s.add("other", [=](actor& me) {
+        me.until_blocked("opener");
+        int fd = me.make("open", [=] { return ::open(path.c_str(), O_WRONLY); });
+        me.call("write", [=] { return ::write(fd, "to the reader", 13); });
+        me.until_blocked("opener");
+        me.close(fd);
+        me.until_blocked("opener", 4);
+        fd = me.make("open", [=] { return ::open(path.c_str(), O_RDONLY); });
+        me.receive(receiver::read, fd, 20);
+        me.receive(receiver::read, fd, 20);
+        me.close(fd);
+        me.until_blocked("opener", 7);
+        fd = me.make("open", [=] { return ::open(second.c_str(), O_RDONLY); });
+        me.receive(receiver::read, fd, 20);
+        me.close(fd);
+    });
+}
+
 const named_scenario scenarios[] = {
+    {"a_stream_waits_for_the_other_end", a_stream_waits_for_the_other_end},
     {"the_reader_waits_for_a_writer", the_reader_waits_for_a_writer},
     {"the_writer_waits_for_a_reader", the_writer_waits_for_a_reader},
     {"by_every_name", by_every_name},

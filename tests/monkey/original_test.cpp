@@ -3,12 +3,21 @@
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <sys/ioctl.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstdint>
+#include <fstream>
+#include <regex>
+#include <sstream>
+#include <string>
+#include <string_view>
 
+#include "covered_calls.hpp"
+#include "ramie/monkey/original_libc.hpp"
 #include "support/patched_test.hpp"
 
 namespace {
@@ -117,6 +126,77 @@ TEST_F(original_call, names_and_sets_descriptors) {
     EXPECT_EQ(original::ioctl(fds[0], FIONREAD, &left), 0);
     EXPECT_EQ(left, 1);
     for (const int fd : {fds[0], fds[1], copy, 200, 201}) EXPECT_EQ(original::close(fd), 0);
+}
+
+// Each waits for what another fiber would do, or would make another one wait, if it were patched.
+TEST_F(original_call, locks) {
+    pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
+    EXPECT_EQ(original::pthread_mutex_lock(&mutex), 0);
+    EXPECT_EQ(original::pthread_mutex_trylock(&mutex), EBUSY);
+    const timespec past{1, 0};
+    EXPECT_EQ(original::pthread_mutex_timedlock(&mutex, &past), ETIMEDOUT);
+    pthread_cond_t condition = PTHREAD_COND_INITIALIZER;
+    EXPECT_EQ(original::pthread_cond_timedwait(&condition, &mutex, &past), ETIMEDOUT);
+    EXPECT_EQ(original::pthread_mutex_unlock(&mutex), 0);
+    pthread_t thread{};
+    ASSERT_EQ(pthread_create(
+                  &thread, nullptr, [](void* value) { return value; }, &mutex),
+              0);
+    void* value = nullptr;
+    EXPECT_EQ(original::pthread_join(thread, &value), 0);
+    EXPECT_EQ(value, &mutex);
+    EXPECT_EQ(original::syscall(SYS_getpid), ::getpid());
+}
+
+TEST_F(original_call, uses_streams_and_files) {
+    int fds[2];
+    ASSERT_EQ(original::pipe(fds), 0);
+    FILE* const in = ::fdopen(fds[0], "r");
+    FILE* const out = ::fdopen(fds[1], "w");
+    EXPECT_EQ(original::fprintf(out, "%d %s\n", 12, "twelve"), 10);
+    EXPECT_EQ(original::fputs("line\n", out), 1);
+    EXPECT_EQ(original::fflush(out), 0);
+    int number = 0;
+    char text[20];
+    EXPECT_EQ(original::fscanf(in, "%d%19s", &number, text), 2);
+    EXPECT_EQ(number, 12);
+    EXPECT_EQ(original::fgetc(in), '\n');
+    EXPECT_EQ(original::fgets(text, 20, in), text);
+    EXPECT_STREQ(text, "line\n");
+    EXPECT_EQ(original::fclose(out), 0);
+    EXPECT_EQ(original::fclose(in), 0);
+    struct stat status {};
+    EXPECT_EQ(original::stat("/proc/self/exe", &status), 0);
+    EXPECT_GT(status.st_size, 0);
+}
+
+// Those that were left to libc, jumps, and other names of one that is there.
+constexpr std::string_view without_original[] = {
+    "freeaddrinfo", "epoll_ctl",  "fork",       "vfork",   "posix_spawn", "posix_spawnp",
+    "longjmp",      "siglongjmp", "bsd_signal", "ssignal", "sysv_signal"};
+
+bool needs_original(std::string_view call) {
+    return !call.starts_with('_') && !call.ends_with("64") &&
+           std::ranges::find(without_original, call) == std::end(without_original);
+}
+
+std::string public_headers() {
+    std::ostringstream all;
+    for (const char* const name : {"original.hpp", "original_libc.hpp"})
+        all << std::ifstream(std::string(RAMIE_MONKEY_HEADERS "/") + name).rdbuf();
+    return all.str();
+}
+
+TEST(originals, are_there_for_every_patched_call) {
+    const std::string text = public_headers();
+    for (const auto& family : ramie::monkey::detail::covered_families)
+        for (const std::string_view call : family.calls)
+            if (needs_original(call)) {
+                EXPECT_TRUE(std::regex_search(
+                    text, std::regex("\\b(" + std::string(call) + "\\(|RAMIE_ORIGINAL(_AS)?\\(" +
+                                     std::string(call) + "[,)])")))
+                    << call;
+            }
 }
 
 }  // namespace

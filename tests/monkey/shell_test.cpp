@@ -11,6 +11,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <string>
+#include <thread>
 
 #include "ramie/timeout.hpp"
 #include "support/patched_test.hpp"
@@ -94,6 +95,37 @@ TEST_F(shell, treats_signals_as_the_plain_call_does) {
     EXPECT_EQ(WTERMSIG(patched.status), SIGINT);
     EXPECT_TRUE(patched.handler_is_back);
     EXPECT_FALSE(patched.child_is_blocked);
+}
+
+bool ignores_interrupts() {
+    struct sigaction action {};
+    ::sigaction(SIGINT, nullptr, &action);
+    return action.sa_handler == SIG_IGN;
+}
+
+// Of what is forked by another one while a command runs.
+bool child_ignores_interrupts(const std::string& fifo) {
+    while (!ignores_interrupts()) ramie::this_fiber::yield();
+    const pid_t child = ::fork();
+    if (child == 0) ::_exit(ignores_interrupts() ? 1 : 0);
+    int status = 0;
+    EXPECT_EQ(original::waitpid(child, &status, 0), child);
+    ::close(must("open", original::open(fifo.c_str(), O_WRONLY)));  // the command ends
+    return WEXITSTATUS(status) == 1;
+}
+
+TEST_F(shell, lets_others_fork_what_the_plain_call_lets_them_fork) {
+    const std::string fifo = temporary_name();
+    must("mkfifo", ::mkfifo(fifo.c_str(), 0600));
+    const std::string command = "read word < " + fifo;
+    std::thread plain([&] { original::system(command.c_str()); });
+    const bool among_threads = child_ignores_interrupts(fifo);
+    plain.join();
+    auto patched = ramie::spawn([&] { ::system(command.c_str()); });
+    EXPECT_EQ(child_ignores_interrupts(fifo), among_threads);
+    patched.get();
+    EXPECT_FALSE(ignores_interrupts());
+    ::unlink(fifo.c_str());
 }
 
 TEST_F(shell, ends_the_command_of_a_fiber_that_is_killed) {

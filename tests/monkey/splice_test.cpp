@@ -243,7 +243,82 @@ void memory_comes_from_a_pipe(stage& s) {
     });
 }
 
+// Before the call, and in the middle of it.
+void a_file_for_a_peer_that_is_gone(stage& s) {
+    broken_pipes();
+    for (const channel c : {channel::tcp, channel::pair, channel::pipe}) {
+        const ends e = s.open(c);
+        const int file = new_file(s, 8'000'000);
+        const std::string name = name_of(c);
+        s.add(name, [=](actor& me) {
+            off_t at = 0;
+            me.call_for_some("sendfile", 8'000'000,
+                             [&] { return ::sendfile(e.b, file, &at, 8'000'000); });
+            if (c == channel::tcp) return;  // whose end sees it go later, as it happens
+            me.call("sendfile", [&] { return ::sendfile(e.b, file, nullptr, 10); });
+        });
+        s.add(name + " reader", [=](actor& me) {
+            me.until_blocked(name);
+            me.close(e.a);
+        });
+    }
+}
+
+void a_pipe_whose_peer_is_gone(stage& s) {
+    const ends from = s.open(channel::pipe);
+    const ends to = s.open(channel::pipe);
+    s.add("caller", [=](actor& me) {
+        const int before = broken_pipes();
+        me.call("splice", [=] { return ::splice(from.a, nullptr, to.b, nullptr, 10, 0); });
+        me.send(sender::write, from.b, "x");
+        me.close(to.a);
+        me.call("splice", [=] { return ::splice(from.a, nullptr, to.b, nullptr, 10, 0); });
+        me.call("tee", [=] { return ::tee(from.a, to.b, 10, 0); });
+        me.close(from.b);
+        me.receive(receiver::read, from.a, 10);
+        const ends third = open_channel(channel::pipe);
+        me.call("splice", [=] { return ::splice(from.a, nullptr, third.b, nullptr, 10, 0); });
+        me.call("tee", [=] { return ::tee(from.a, third.b, 10, 0); });
+        me.log(std::to_string(broken_pipes() - before) + " signals");
+        ::close(third.a);
+        ::close(third.b);
+    });
+    s.add("writer", [=](actor& me) {
+        me.until_blocked("caller");
+        me.send(sender::write, from.b, "0123456789");
+    });
+}
+
+void refuses_bad_arguments(stage& s) {
+    const ends pipe = s.open(channel::pipe);
+    const ends tcp = s.open(channel::tcp);
+    const int file = new_file(s, 100);
+    s.add("caller", [=](actor& me) {
+        off_t at = 0;
+        off_t negative = -1;
+        me.call("sendfile", [=] { return ::sendfile(900, file, nullptr, 10); });
+        me.call("sendfile", [=] { return ::sendfile(tcp.b, 900, nullptr, 10); });
+        me.call("sendfile", [=] { return ::sendfile(tcp.b, file, bad_pointer<off_t>(), 10); });
+        me.call("sendfile", [&] { return ::sendfile(tcp.b, file, &negative, 10); });
+        me.call("sendfile", [=] { return ::sendfile(tcp.b, file, nullptr, 0); });
+        me.call("splice", [=] { return ::splice(900, nullptr, pipe.b, nullptr, 10, 0); });
+        me.call("splice", [=] { return ::splice(pipe.a, nullptr, 900, nullptr, 10, 0); });
+        me.call("splice", [&] { return ::splice(pipe.a, &at, tcp.b, nullptr, 10, 0); });
+        me.call("splice", [&] { return ::splice(tcp.a, nullptr, pipe.b, &at, 10, 0); });
+        me.call("splice", [=] { return ::splice(tcp.a, nullptr, tcp.b, nullptr, 10, 0); });
+        me.call("splice", [=] { return ::splice(pipe.b, nullptr, tcp.b, nullptr, 10, 0); });
+        me.call("tee", [=] { return ::tee(tcp.a, pipe.b, 10, 0); });
+        me.call("tee", [=] { return ::tee(pipe.a, pipe.b, 10, 0); });
+        me.call("vmsplice", [=] { return ::vmsplice(tcp.a, nullptr, 0, 0); });
+        me.call("vmsplice", [=] { return ::vmsplice(pipe.b, bad_pointer<iovec>(), 1, 0); });
+        me.call("vmsplice", [=] { return ::vmsplice(900, nullptr, 0, 0); });
+    });
+}
+
 const named_scenario scenarios[] = {
+    {"a_file_for_a_peer_that_is_gone", a_file_for_a_peer_that_is_gone},
+    {"a_pipe_whose_peer_is_gone", a_pipe_whose_peer_is_gone},
+    {"refuses_bad_arguments", refuses_bad_arguments},
     {"a_file_goes_whole", a_file_goes_whole},
     {"a_file_goes_into_a_pipe_as_far_as_it_fits", a_file_goes_into_a_pipe_as_far_as_it_fits},
     {"a_file_for_who_does_not_wait", a_file_for_who_does_not_wait},
