@@ -27,6 +27,8 @@
 #include <system_error>
 #include <vector>
 
+#include "complain.hpp"
+
 namespace {
 
 using namespace std::chrono_literals;
@@ -130,7 +132,7 @@ int crawl(const options& o, const std::vector<std::string>& urls) {
 
 }  // namespace
 
-int main(int argc, char** argv) {
+int main(int argc, char** argv) try {
     CLI::App app("Fetches the pages whose URLs are on standard input");
     options o;
     app.add_option("--pool", o.pool, "how many at a time")->capture_default_str();
@@ -142,4 +144,6 @@ int main(int argc, char** argv) {
     for (std::string line; std::getline(std::cin, line);)
         if (!line.empty()) urls.push_back(line);
     return ramie::run([&] { return crawl(o, urls); });
+} catch (const std::exception& error) {
+    return complain(error);
 }

@@ -11,6 +11,8 @@
 #include <thread>
 #include <vector>
 
+#include "complain.hpp"
+
 namespace {
 
 using namespace std::chrono_literals;
@@ -30,7 +32,7 @@ auto squares_of(ramie::executor& workers, std::vector<int> numbers) {
 
 }  // namespace
 
-int main() {
+int main() try {
     return ramie::run([] {
         ramie::thread_executor workers(4);
 
@@ -71,4 +73,6 @@ int main() {
             std::printf("submit after shutdown: %s\n", e.what());
         }
     });
+} catch (const std::exception& error) {
+    return complain(error);
 }

@@ -19,18 +19,13 @@
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
-#include <exception>
 #include <string>
+
+#include "complain.hpp"
 
 [[noreturn]] inline void fail(const char* call) {
     std::perror(call);
     std::exit(1);
-}
-
-// For main(), which lets no exception out.
-inline int complain(const std::exception& error) {
-    std::fprintf(stderr, "%s\n", error.what());
-    return 1;
 }
 
 // `host` is a number, such as 127.0.0.1.

@@ -13,6 +13,8 @@
 #include <ramie/timer.hpp>
 #include <vector>
 
+#include "complain.hpp"
+
 namespace {
 
 using namespace std::chrono_literals;
@@ -115,7 +117,7 @@ void two_locks() {
 
 }  // namespace
 
-int main() {
+int main() try {
     return ramie::run([] {
         a_mutex();
         a_recursive_mutex();
@@ -124,4 +126,6 @@ int main() {
         a_timer();
         two_locks();
     });
+} catch (const std::exception& error) {
+    return complain(error);
 }

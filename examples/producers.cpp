@@ -9,6 +9,8 @@
 #include <ramie/run.hpp>
 #include <vector>
 
+#include "complain.hpp"
+
 namespace {
 
 constexpr int producers = 3;
@@ -68,10 +70,12 @@ bool report(const char* way, long sum) {
 
 }  // namespace
 
-int main() {
+int main() try {
     return ramie::run([] {
         const bool first = report("end markers", with_end_markers());
         const bool second = report("a joinable queue", with_a_joinable_queue());
         return first && second ? 0 : 1;
     });
+} catch (const std::exception& error) {
+    return complain(error);
 }

@@ -11,6 +11,8 @@
 #include <ramie/run.hpp>
 #include <string>
 
+#include "complain.hpp"
+
 namespace {
 
 using namespace std::chrono_literals;
@@ -75,7 +77,7 @@ void show_waiting() {
 
 }  // namespace
 
-int main() {
+int main() try {
     return ramie::run([] {
         show_order("first in, first out", std::make_unique<ramie::queue<std::string>>());
         show_order("last in, first out", std::make_unique<ramie::lifo_queue<std::string>>());
@@ -83,4 +85,6 @@ int main() {
         show_full_and_empty();
         show_waiting();
     });
+} catch (const std::exception& error) {
+    return complain(error);
 }

@@ -17,6 +17,8 @@
 #include <ramie/run.hpp>
 #include <vector>
 
+#include "complain.hpp"
+
 namespace {
 
 std::chrono::duration<double> time_to_sleep(std::size_t count, unsigned seconds) {
@@ -31,7 +33,7 @@ std::chrono::duration<double> time_to_sleep(std::size_t count, unsigned seconds)
 
 }  // namespace
 
-int main(int argc, char** argv) {
+int main(int argc, char** argv) try {
     CLI::App app("Fibers that call libc's sleep at the same time");
     std::size_t count = 2;
     unsigned seconds = 3;
@@ -47,4 +49,6 @@ int main(int argc, char** argv) {
             took < static_cast<double>(std::clamp<std::size_t>(count, 2, 10) * seconds);
         return took >= seconds && together ? 0 : 1;
     });
+} catch (const std::exception& error) {
+    return complain(error);
 }

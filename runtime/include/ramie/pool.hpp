@@ -71,17 +71,17 @@ class group {
     // The same one by one: a range whose get() or iteration waits for the next result in order and
     // throws what that item threw; get() may be called again after that. Up to `ahead` results wait
     // to be taken. `items` must outlive the range unless moved in. Never suspends.
-    template <std::ranges::viewable_range Range, class F>
+    template <std::ranges::input_range Range, class F>
     auto imap(Range&& items, F f, std::size_t ahead = unbounded) {
         return detail::make_imap<detail::in_order>(
-            *this, std::views::all(std::forward<Range>(items)), std::move(f), ahead);
+            *this, detail::keep_items(std::forward<Range>(items)), std::move(f), ahead);
     }
 
     // The same in the order in which they are ready. Never suspends.
-    template <std::ranges::viewable_range Range, class F>
+    template <std::ranges::input_range Range, class F>
     auto imap_unordered(Range&& items, F f, std::size_t ahead = unbounded) {
         return detail::make_imap<detail::as_ready>(
-            *this, std::views::all(std::forward<Range>(items)), std::move(f), ahead);
+            *this, detail::keep_items(std::forward<Range>(items)), std::move(f), ahead);
     }
 
     // Waits until there was no member; false at the deadline. Throws std::system_error (EDEADLK) on

@@ -155,6 +155,23 @@ class imap_range {
     fiber<> feeder_;
 };
 
+// An lvalue is referred to, anything else moved in. As std::views::all, which clang++ 14 cannot
+// compile with the library of g++ 12.
+template <class Range>
+struct borrowed_items {
+    Range* range;
+    auto begin() const { return std::ranges::begin(*range); }
+    auto end() const { return std::ranges::end(*range); }
+};
+template <class Range>
+auto keep_items(Range&& items) {
+    using range = std::remove_cvref_t<Range>;
+    if constexpr (std::is_lvalue_reference_v<Range> && !std::ranges::view<range>)
+        return borrowed_items<std::remove_reference_t<Range>>{std::addressof(items)};
+    else
+        return range(std::forward<Range>(items));
+}
+
 template <template <class> class Order, class Group, class Items, class F>
 auto make_imap(Group workers, Items items, F f, std::size_t ahead) {
     using R = std::invoke_result_t<F&, std::ranges::range_reference_t<Items>>;
