@@ -21,8 +21,8 @@
 #include <vector>
 
 #include "ramie/detail/fiber_core.hpp"
+#include "ramie/detail/signals_blocked.hpp"
 #include "ramie/detail/thread_reply.hpp"
-#include "signals_blocked.hpp"
 #include "sleep.hpp"
 
 namespace ramie::monkey::detail {

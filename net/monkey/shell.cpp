@@ -21,7 +21,7 @@
 #include <vector>
 
 #include "calls.hpp"
-#include "signals_blocked.hpp"
+#include "ramie/detail/signals_blocked.hpp"
 
 namespace ramie::monkey::detail {
 

@@ -22,6 +22,7 @@
 #include "loop_probe.hpp"
 #include "mailbox.hpp"
 #include "ramie/blocked.hpp"
+#include "ramie/detail/signals_blocked.hpp"
 #include "scheduler.hpp"
 
 namespace ramie::detail {
@@ -86,18 +87,9 @@ class loop_watch {
     void start_thread() {
         if (thread_runs_) return;
         prepare_loop_probe();
-        sigset_t all;
-        sigset_t before;
-        sigfillset(&all);
-        pthread_sigmask(SIG_SETMASK, &all, &before);  // signals are for the program's threads
-        try {
-            std::thread([this] { look(); }).detach();
-            thread_runs_ = true;
-        } catch (...) {
-            pthread_sigmask(SIG_SETMASK, &before, nullptr);
-            throw;
-        }
-        pthread_sigmask(SIG_SETMASK, &before, nullptr);
+        const signals_blocked during;  // signals are for the program's threads
+        std::thread([this] { look(); }).detach();
+        thread_runs_ = true;
     }
 
     [[noreturn]] void look() {

@@ -3,7 +3,7 @@
 
 #include <csignal>
 
-namespace ramie::monkey::detail {
+namespace ramie::detail {
 
 class signals_blocked {
   public:
@@ -20,4 +20,4 @@ class signals_blocked {
     sigset_t before_{};
 };
 
-}  // namespace ramie::monkey::detail
+}  // namespace ramie::detail
