@@ -13,6 +13,7 @@
 
 #include "connection.hpp"
 #include "descriptor_kind.hpp"
+#include "early_sockets.hpp"
 #include "file_locks.hpp"
 #include "made_nonblocking.hpp"
 #include "ramie/detail/loop_descriptors.hpp"
@@ -97,6 +98,7 @@ extern "C" {
 int socket(int domain, int type, int protocol) noexcept {
     const int fd = real::socket(domain, type, protocol);
     if (fd >= 0 && patched()) note_socket(fd, domain, type, protocol);
+    if (fd >= 0 && !patched()) note_early_socket(fd, __builtin_return_address(0));
     return fd;
 }
 

@@ -12,6 +12,7 @@
 
 #include "calls.hpp"
 #include "covered_calls.hpp"
+#include "early_sockets.hpp"
 #include "handlers.hpp"
 #include "parking.hpp"
 #include "ramie/monkey.hpp"
@@ -91,7 +92,11 @@ bool has_word(std::string_view text, std::string_view word) noexcept {
 
 }  // namespace detail
 
-void patch_socket() noexcept { detail::patch(detail::family::socket); }
+void patch_socket() noexcept {
+    if (!detail::is_on(detail::family::socket)) detail::warn_of_early_sockets();
+    detail::patch(detail::family::socket);
+}
+
 void patch_sleep() noexcept { detail::patch(detail::family::sleep); }
 void patch_poll() noexcept { detail::patch(detail::family::poll); }
 void patch_process() noexcept { detail::patch(detail::family::process); }

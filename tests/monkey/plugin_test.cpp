@@ -3,6 +3,7 @@
 #include <dlfcn.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <string>
 
 #include "ramie/timeout.hpp"
@@ -64,6 +65,33 @@ TEST_F(plugin, sleeps_as_a_fiber) {
     const ramie::timeout limit(5ms);
     EXPECT_EQ(sleep(1'000), 1'000U);
     EXPECT_EQ(errno, ETIMEDOUT);
+}
+
+// What is said when the patch comes after a library has opened a socket.
+std::string warning_for(void (*then)(int fd)) {
+    void* const library = ::dlopen(RAMIE_TEST_PLUGIN, RTLD_NOW | RTLD_LOCAL);
+    auto* const open = reinterpret_cast<int (*)()>(::dlsym(library, "plugin_socket"));
+    const int fd = must("socket", open());
+    then(fd);
+    ::testing::internal::CaptureStderr();
+    ramie::monkey::patch_all();
+    ::close(fd);
+    ::dlclose(library);
+    return ::testing::internal::GetCapturedStderr();
+}
+
+TEST(late_patch, names_the_library_that_has_a_socket) {
+    if (ramie::monkey::is_patched("recv")) GTEST_SKIP() << "another test has patched this process";
+    const int own = must("socket", ::socket(AF_UNIX, SOCK_STREAM, 0));
+    const std::string text = warning_for([](int) {});
+    EXPECT_NE(text.find(RAMIE_TEST_PLUGIN " made socket"), text.npos) << text;
+    EXPECT_EQ(std::count(text.begin(), text.end(), '\n'), 1) << text;
+    ::close(own);
+}
+
+TEST(late_patch, does_not_mind_a_socket_that_is_closed) {
+    if (ramie::monkey::is_patched("recv")) GTEST_SKIP() << "another test has patched this process";
+    EXPECT_EQ(warning_for([](int fd) { ::close(fd); }), "");
 }
 
 }  // namespace

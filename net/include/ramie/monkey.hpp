@@ -30,8 +30,9 @@ struct options {
     bool file = false;    // files, on threads of ramie::offload: read write fsync stat unlink ...
 };
 
-// Patches the chosen families; a later call can only add. Idempotent. Never suspends. Callable from
-// any thread.
+// Patches the chosen families; a later call can only add. Idempotent. A library that has opened a
+// socket before is named on stderr: a thread that waits in it is past the patch. Never suspends.
+// Callable from any thread.
 void patch_all(options = {}) noexcept;
 void patch_socket() noexcept;
 void patch_sleep() noexcept;
