@@ -2,7 +2,6 @@
 //
 // RAMIE_PATCH chooses the families, "socket,sleep,poll"; unset it is what patch_all() patches.
 
-#include <sys/single_threaded.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -45,10 +44,7 @@ options chosen_in(std::string_view names) noexcept {
 
 [[gnu::constructor]] void patch_this_program() noexcept {
     const char* const names = std::getenv("RAMIE_PATCH");
-    const char has_one_thread = __libc_single_threaded;
     patch_all(names == nullptr ? options{} : chosen_in(names));
-    // A program without fibers goes on without the atomic operations of many threads.
-    __libc_single_threaded = has_one_thread;
 }
 
 }  // namespace

@@ -174,6 +174,7 @@ RAMIE_ORIGINAL(pthread_rwlock_timedwrlock, int(pthread_rwlock_t*, const timespec
 RAMIE_ORIGINAL(pthread_rwlock_clockwrlock, int(pthread_rwlock_t*, clockid_t, const timespec*));
 RAMIE_ORIGINAL(pthread_rwlock_unlock, int(pthread_rwlock_t*));
 RAMIE_ORIGINAL(pthread_once, int(pthread_once_t*, void (*)()));
+RAMIE_ORIGINAL(__cxa_guard_acquire, int(std::uint64_t*));
 RAMIE_ORIGINAL(pthread_barrier_wait, int(pthread_barrier_t*));
 RAMIE_ORIGINAL(pthread_barrier_destroy, int(pthread_barrier_t*));
 RAMIE_ORIGINAL(pthread_spin_lock, int(pthread_spinlock_t*));

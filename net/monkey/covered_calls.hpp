@@ -45,7 +45,7 @@ inline constexpr std::string_view lock_calls =
     "mtx_unlock cnd_wait cnd_timedwait cnd_signal cnd_broadcast call_once sem_trywait "
     "pthread_rwlock_tryrdlock pthread_rwlock_trywrlock pthread_barrier_wait "
     "pthread_barrier_destroy pthread_spin_lock pthread_join pthread_timedjoin_np "
-    "pthread_clockjoin_np thrd_join syscall";
+    "pthread_clockjoin_np __cxa_guard_acquire thrd_join syscall";
 
 inline constexpr std::string_view process_calls =
     "wait waitpid wait3 wait4 waitid __wait __waitpid system popen pclose fork vfork _exit "

@@ -1,6 +1,9 @@
 // pthread_once and what is below static variables of functions: an initialiser may park, and who
 // comes meanwhile waits for it.
 
+#include <sys/single_threaded.h>
+
+#include <cstdint>
 #include <mutex>
 #include <optional>
 #include <utility>
@@ -83,4 +86,15 @@ int pthread_once(pthread_once_t* once, void (*init)()) {
 }
 
 int __pthread_once(pthread_once_t* once, void (*init)()) { return pthread_once(once, init); }
+
+// Of a function's static variable. libstdc++ takes a fiber that comes while another one initialises
+// it for a recursion, until libc says that there are several threads; then it waits by a futex. Not
+// said before: libc's calls are slower from then on. Weak: a program that has libstdc++ in itself
+// keeps that one's.
+[[gnu::weak]] int __cxa_guard_acquire(std::uint64_t* guard) {
+    const auto* const bytes = reinterpret_cast<const char*>(guard);
+    const bool is_pending = bytes[0] == 0 && bytes[1] != 0;
+    if (is_pending && on_fiber(family::lock)) __libc_single_threaded = 0;
+    return real::__cxa_guard_acquire(guard);
+}
 }

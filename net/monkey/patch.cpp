@@ -2,7 +2,6 @@
 
 #include <dlfcn.h>
 #include <pthread.h>
-#include <sys/single_threaded.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -104,9 +103,6 @@ void patch_dns() noexcept { detail::patch(detail::family::dns); }
 
 void patch_lock() noexcept {
     detail::prepare_parking();
-    // libstdc++ takes a fiber that comes to a static variable while another one initialises it for
-    // a recursion, and ends the process, until it hears of more than one thread.
-    __libc_single_threaded = 0;
     detail::patch(detail::family::lock);
 }
 

@@ -51,7 +51,11 @@ void continue_in_child() noexcept {
     forget_mailboxes_of_parent();
     transfers_in_turn = 0;
     if (current_fiber != nullptr && current_scheduler->continue_in_child(*current_fiber)) return;
-    current_scheduler = nullptr;
+    if (scheduler* const parents = std::exchange(current_scheduler, nullptr)) {
+        keep_frames(parents->main_fiber());
+        parents->for_each_fiber([](fiber_core& f) { keep_frames(f); });
+        leave_behind(parents);
+    }
     current_fiber = nullptr;
     current_table = {};
 }
