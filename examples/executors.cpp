@@ -24,8 +24,9 @@ int slow_square(int n) {
     return n * n;
 }
 
-auto squares_of(ramie::executor& workers, std::vector<int> numbers) {
+auto squares_of(ramie::executor& workers, const std::vector<int>& numbers) {
     std::vector<ramie::future<int>> futures;
+    futures.reserve(numbers.size());
     for (const int n : numbers) futures.push_back(workers.submit([n] { return slow_square(n); }));
     return futures;
 }

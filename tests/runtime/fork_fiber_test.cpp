@@ -114,7 +114,7 @@ TEST_F(fiber_in_a_child, unwinds_what_it_spawned_before_the_process_ends) {
 
 TEST_F(fiber_in_a_child, ends_the_process_with_the_code_of_a_system_exit) {
     const int status = status_of_child([](bool is_child) {
-        if (is_child) throw ramie::system_exit(9);
+        if (is_child) throw ramie::system_exit{9};
     });
     EXPECT_EQ(WEXITSTATUS(status), 9);
 }
