@@ -92,7 +92,7 @@ TEST_F(a_handler, runs_on_the_alternate_stack) {
 // It has interrupted the fiber, or the scheduler: nobody else may run before it returns.
 TEST_F(a_handler, never_parks) {
     const auto action = action_of([](int) {
-        ::usleep(1'000);
+        ::usleep(1'000);  // on a fiber it would park
         signals = signals + 1;
     });
     ASSERT_EQ(::sigaction(SIGUSR1, &action, nullptr), 0);

@@ -359,7 +359,7 @@ TEST_F(locks, an_initialiser_that_throws_is_run_by_the_next) {
     });
     auto second = spawn([&] { std::call_once(once, [&] { runs += 10; }); });
     std::once_flag another;
-    spawn([&] { std::call_once(another, [] { ::usleep(100); }); }).get();
+    spawn([&] { std::call_once(another, [] { let_others_run(); }); }).get();
     first.get();
     second.get();
     EXPECT_EQ(runs, 11);

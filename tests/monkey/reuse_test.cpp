@@ -139,14 +139,14 @@ TEST_P(lost_number, is_told_by_the_close_of_a_range) {
 TEST(closefrom, spares_the_loop) {
     ramie::monkey::patch_all();
     ramie::run([] {
-        ::usleep(1'000);
+        let_others_run();
         ::closefrom(3);
         const ends e = open_channel(channel::pipe);
         const auto reader = ramie::spawn([&] {
             char byte;
             EXPECT_EQ(::read(e.a, &byte, 1), 1);
         });
-        ::usleep(1'000);
+        let_others_run();
         EXPECT_EQ(::write(e.b, "x", 1), 1);
         reader.get();
         for (const int fd : {e.a, e.b}) ::close(fd);

@@ -1,4 +1,4 @@
-// The bodies of <ramie/queue.hpp>.
+// The bodies of <ramie/queue.hpp>, which says what suspends.
 #pragma once
 
 #include "ramie/queue.hpp"

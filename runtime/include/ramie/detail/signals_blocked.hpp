@@ -1,4 +1,5 @@
-// All signals blocked for the rest of a scope, so that a thread made in it takes none.
+// All signals blocked for the rest of a scope, so that a thread made in it takes none. Never
+// suspends; the scope must not be held across a suspension: the mask is the thread's.
 #pragma once
 
 #include <csignal>
