@@ -154,7 +154,7 @@ void scheduler::throw_in_main(std::exception_ptr error, int error_number) noexce
     if (main_request_.is_linked()) return;
     main_request_.error = std::move(error);
     main_request_.number = error_number;
-    main_->interrupts.push_front(main_request_);
+    main_->add_first(main_request_);
     if (!main_->shielded) grant(*main_, wake::interrupted);
 }
 

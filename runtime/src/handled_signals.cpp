@@ -31,7 +31,7 @@ void scheduler::wake_for_handlers() noexcept {
     waiting_for_handler_.wake_all();
     const wait_kind* const call = handler_ends_call_.exchange(nullptr, std::memory_order_relaxed);
     if (call == nullptr || main_->waiting != call || main_->shielded) return;
-    if (grant(*main_, wake::interrupted)) main_->interrupts.push_back(handler_interrupt_);
+    if (grant(*main_, wake::interrupted)) main_->add(handler_interrupt_);
 }
 
 void note_handler_ran(handler_ends reach) noexcept {

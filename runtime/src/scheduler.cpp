@@ -99,28 +99,28 @@ wake scheduler::park(const wait_kind& kind, const void* object, deadline until) 
     return park_here(kind, object, until);
 }
 
-void scheduler::set_new_limits(fiber_core& self) noexcept {
-    self.has_new_limits = false;
+void scheduler::hear_news(fiber_core& self) noexcept {
     while (!self.new_limits.empty()) {
         time_limit& first = self.new_limits.front();
         self.new_limits.pop_front();
         timers_.set(first, first.due);
     }
+    self.has_news = !self.interrupts.empty();
 }
 
 void scheduler::interrupt(fiber_core& f, detail::interrupt& i) noexcept {
-    f.interrupts.push_back(i);
+    f.add(i);
     if (!f.shielded) grant(f, wake::interrupted);
 }
 
 void scheduler::yield() {
     fiber_core& self = *current_fiber;
-    if (self.has_new_limits) [[unlikely]]
-        set_new_limits(self);
+    if (self.has_news) [[unlikely]]
+        hear_news(self);
     self.state = fiber_state::ready;
     ready_.push(self);
     resume_next(self);
-    if (interrupt_due(self)) [[unlikely]]
+    if (self.has_news && !is_shielded(self)) [[unlikely]]
         raise_interrupt();
 }
 
@@ -218,7 +218,7 @@ void scheduler::start(fiber_core& f, std::int64_t start_ns) noexcept {
     all_.push_back(f);
     ++live_;
     if (start_ns != 0) {
-        if (current_fiber != nullptr) set_new_limits(*current_fiber);
+        if (current_fiber != nullptr) hear_news(*current_fiber);
         timers_.set(f, start_ns);
     } else
         ready_.push(f);
@@ -228,7 +228,7 @@ void scheduler::start(fiber_core& f, std::int64_t start_ns) noexcept {
     if (start_ns != 0)
         end_unstarted(f, nullptr);
     else
-        f.interrupts.push_back(f.kill);
+        f.add(f.kill);
 }
 
 __attribute__((always_inline)) inline void scheduler::run_fiber() {

@@ -89,8 +89,9 @@ class scheduler {
     }
     void start(fiber_core&, std::int64_t start_ns) noexcept;
 
-    // Sets the timers of the limits that the running fiber has noted.
-    void set_new_limits(fiber_core&) noexcept;
+    // Sets the timers of the limits that the running fiber has noted, and finds out whether there
+    // are interrupts.
+    void hear_news(fiber_core&) noexcept;
     void kill(fiber_core&, std::exception_ptr) noexcept;
     void timer_expired(fiber_core&) noexcept;
 

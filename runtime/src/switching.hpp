@@ -54,11 +54,11 @@ __attribute__((always_inline)) inline wake scheduler::park_here(const wait_kind&
                                                                 const void* object,
                                                                 deadline until) noexcept {
     fiber_core& self = *current_fiber;
-    if (self.has_new_limits) [[unlikely]]
-        set_new_limits(self);  // first: of equal deadlines the outer one surfaces
     self.shielded = is_shielded(self);
-    if (!self.interrupts.empty() && !self.shielded) [[unlikely]]
-        return wake::interrupted;
+    if (self.has_news) [[unlikely]] {
+        hear_news(self);  // first: of equal deadlines the outer one surfaces
+        if (self.has_news && !self.shielded) return wake::interrupted;
+    }
     if (!until.is_never()) timers_.set(self, until.nanoseconds());
     self.state = fiber_state::parked;
     self.waiting = &kind;

@@ -115,27 +115,34 @@ struct fiber_core : boost::intrusive::list_base_hook<>, timer_node {
     void note(time_limit& limit, std::int64_t due) noexcept {
         limit.due = due;
         new_limits.push_back(limit);
-        has_new_limits = true;
+        has_news = true;
     }
-
-    const wait_kind* waiting = nullptr;
-    const void* wait_object = nullptr;
+    void add(interrupt& i) noexcept {
+        interrupts.push_back(i);
+        has_news = true;
+    }
+    void add_first(interrupt& i) noexcept {
+        interrupts.push_front(i);
+        has_news = true;
+    }
 
     // What a switch and a wake-up touch, in one cache line: among thousands of fibers each line is
     // a miss.
     alignas(64) void* stack_pointer = nullptr;  // while it does not run
     fiber_state state = fiber_state::created;
     wake wake_reason = wake::granted;
-    std::uint8_t shields = 0;     // while not 0, interrupts stay pending
-    bool shielded = false;        // parked behind a shield, or in a destructor during unwinding,
-                                  // where a throw would terminate
-    bool exited = false;          // ended by fiber_exit
-    bool must_start = false;      // a link: a kill before its start waits for its first suspension
-    bool observed = false;        // somebody joined it or asked for the exception
-    bool has_new_limits = false;  // to be set before another fiber runs
-    interrupt_queue interrupts;
+    std::uint8_t shields = 0;  // while not 0, interrupts stay pending
+    bool shielded = false;     // parked behind a shield, or in a destructor during unwinding,
+                               // where a throw would terminate
+    bool exited = false;       // ended by fiber_exit
+    bool must_start = false;   // a link: a kill before its start waits for its first suspension
+    bool observed = false;     // somebody joined it or asked for the exception
+    bool has_news = false;     // perhaps interrupts or new limits: see scheduler::hear_news()
+    const wait_kind* waiting = nullptr;
+    const void* wait_object = nullptr;
     waiter place{*this};  // where it waits, unless in several queues at once
 
+    interrupt_queue interrupts;
     std::uint32_t references = 1;  // one is the scheduler's own, dropped when the fiber is buried
     bool buried = false;           // the scheduler has dropped its reference
     bool forked = false;           // this process: it ends with the fiber
