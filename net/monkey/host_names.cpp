@@ -52,7 +52,7 @@ host_question by_address(const void* address, socklen_t length, int family) {
                 return real::gethostbyaddr_r(bytes.data(), length, family, entry, buffer, size,
                                              found, host_error);
             },
-            false};
+            is_address_in_hosts_file(address, length, family)};
 }
 
 int answer(const host_question& q, hostent* entry, char* buffer, std::size_t size, hostent** found,

@@ -11,6 +11,7 @@
 #include <chrono>
 #include <cstdio>
 #include <cstring>
+#include <functional>
 #include <memory>
 #include <set>
 #include <string>
@@ -98,6 +99,11 @@ class hosts_file {
                (family != AF_INET && six_.contains(key));
     }
 
+    bool has_address(std::string_view bytes) {
+        read_what_has_changed();
+        return is_first_ && addresses_.contains(bytes);
+    }
+
   private:
     // Many questions at once are answered from one look: what is asked in vain of another thread,
     // or of libc, has the right answer, too.
@@ -122,11 +128,14 @@ class hosts_file {
     void read_hosts() {
         four_.clear();
         six_.clear();
+        addresses_.clear();
         hosts_.for_each_line([this](std::string_view first, std::string_view names) {
             const std::string address(first);
-            in6_addr ignored{};
-            const bool is_four = inet_pton(AF_INET, address.c_str(), &ignored) == 1;
-            if (!is_four && inet_pton(AF_INET6, address.c_str(), &ignored) != 1) return;
+            in6_addr binary{};
+            const bool is_four = inet_pton(AF_INET, address.c_str(), &binary) == 1;
+            if (!is_four && inet_pton(AF_INET6, address.c_str(), &binary) != 1) return;
+            const auto* const bytes = reinterpret_cast<const char*>(&binary);
+            addresses_.emplace(bytes, is_four ? sizeof(in_addr) : sizeof(in6_addr));
             for (auto name = take_word(names); !name.empty(); name = take_word(names))
                 (is_four ? four_ : six_).insert(lower(name));
         });
@@ -138,7 +147,26 @@ class hosts_file {
     watched_file hosts_{"/etc/hosts"};
     bool is_first_ = false;
     std::set<std::string> four_, six_;
+    std::set<std::string, std::less<>> addresses_;  // their bytes
 };
+
+hosts_file& hosts() {
+    static thread_local hosts_file mine;
+    return mine;
+}
+
+// False when there is no memory to know: then others are asked. Keeps errno.
+template <class Question>
+bool of_hosts_file(Question question) noexcept {
+    const int saved = errno;
+    bool answer = false;
+    try {
+        answer = question(hosts());
+    } catch (...) {
+    }
+    errno = saved;
+    return answer;
+}
 
 }  // namespace
 
@@ -156,15 +184,16 @@ bool is_numeric_host(const char* name) noexcept {
 }
 
 bool is_in_hosts_file(const char* name, int family) noexcept {
-    const int saved = errno;
-    bool found = false;
-    try {
-        static thread_local hosts_file mine;
-        found = mine.has(name, family);
-    } catch (...) {  // no memory: others are asked
-    }
-    errno = saved;
-    return found;
+    return of_hosts_file([=](hosts_file& file) { return file.has(name, family); });
+}
+
+bool is_address_in_hosts_file(const void* address, std::size_t length, int family) noexcept {
+    const bool is_four = family == AF_INET && length == sizeof(in_addr);
+    const bool is_six = family == AF_INET6 && length == sizeof(in6_addr) &&
+                        !IN6_IS_ADDR_V4MAPPED(static_cast<const in6_addr*>(address));
+    if (!is_four && !is_six) return false;
+    const std::string_view bytes(static_cast<const char*>(address), length);
+    return of_hosts_file([=](hosts_file& file) { return file.has_address(bytes); });
 }
 
 }  // namespace ramie::monkey::detail

@@ -143,12 +143,26 @@ int look_up_addresses(const char* node, const char* service, const addrinfo* hin
     }
 }
 
-// Of a host that is to be written as a name.
-bool asks_for_a_name(const sockaddr* address, socklen_t length, const char* host,
-                     socklen_t host_size, int flags) noexcept {
+bool is_in_hosts_file(const sockaddr* address, socklen_t length) noexcept {
+    if (address->sa_family == AF_INET && length >= sizeof(sockaddr_in)) {
+        const auto& four = *reinterpret_cast<const sockaddr_in*>(address);
+        return is_address_in_hosts_file(&four.sin_addr, sizeof four.sin_addr, AF_INET);
+    }
+    if (address->sa_family == AF_INET6 && length >= sizeof(sockaddr_in6)) {
+        const auto& six = *reinterpret_cast<const sockaddr_in6*>(address);
+        return is_address_in_hosts_file(&six.sin6_addr, sizeof six.sin6_addr, AF_INET6);
+    }
+    return false;
+}
+
+// True for a host that is to be written as a name, and is not known here. To leave out the domain,
+// libc asks for its own.
+bool asks_others(const sockaddr* address, socklen_t length, const char* host, socklen_t host_size,
+                 int flags) noexcept {
     return address != nullptr && length >= sizeof(sa_family_t) && host != nullptr &&
            host_size != 0 && (flags & NI_NUMERICHOST) == 0 &&
-           (address->sa_family == AF_INET || address->sa_family == AF_INET6);
+           (address->sa_family == AF_INET || address->sa_family == AF_INET6) &&
+           ((flags & NI_NOFQDN) != 0 || !is_in_hosts_file(address, length));
 }
 
 asked ask_for_names(const sockaddr* address, socklen_t length, socklen_t host_size,
@@ -204,7 +218,7 @@ int getaddrinfo(const char* node, const char* service, const addrinfo* hints, ad
 
 int getnameinfo(const sockaddr* address, socklen_t length, char* host, socklen_t host_size,
                 char* service, socklen_t service_size, int flags) {
-    if (!on_fiber(family::dns) || !asks_for_a_name(address, length, host, host_size, flags))
+    if (!on_fiber(family::dns) || !asks_others(address, length, host, host_size, flags))
         return real::getnameinfo(address, length, host, host_size, service, service_size, flags);
     return look_up_names(address, length, host, host_size, service, service_size, flags);
 }

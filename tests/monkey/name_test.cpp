@@ -76,6 +76,15 @@ std::string looked_up(resolve call, const char* node, const char* service, const
     return text;
 }
 
+template <class Call, class Address>
+std::string named(Call call, const Address& address, socklen_t room = 100, int flags = 0) {
+    std::array<char, 100> host{};
+    std::array<char, 100> service{};
+    const int code = call(reinterpret_cast<const sockaddr*>(&address), sizeof address, host.data(),
+                          room, service.data(), service.size(), flags);
+    return std::to_string(code) + (code == 0 ? std::string(host.data()) + service.data() : "");
+}
+
 std::string address_of(const char* node) {
     addrinfo hints{};
     hints.ai_family = AF_INET;
@@ -141,6 +150,16 @@ TEST_F(names, in_the_hosts_file_and_numbers_never_leave_the_fiber) {
         EXPECT_EQ(looked_up(&::getaddrinfo, node, "80", nullptr),
                   looked_up(&original::getaddrinfo, node, "80", nullptr));
     EXPECT_STREQ(::gethostbyname("near")->h_name, "Near.example.test");
+    const in_addr near{htonl(0x0a010101)};
+    EXPECT_STREQ(::gethostbyaddr(&near, sizeof near, AF_INET)->h_name, "Near.example.test");
+    sockaddr_in four{};
+    four.sin_family = AF_INET;
+    four.sin_addr = near;
+    EXPECT_EQ(named(&::getnameinfo, four), named(&original::getnameinfo, four));
+    sockaddr_in6 six{};
+    six.sin6_family = AF_INET6;
+    ::inet_pton(AF_INET6, "fd00::1", &six.sin6_addr);
+    EXPECT_EQ(named(&::getnameinfo, six), named(&original::getnameinfo, six));
     EXPECT_FALSE(others_ran);
     EXPECT_EQ(ramie::resolver_counters().lookups, before);
     other.get();
@@ -182,6 +201,7 @@ TEST_F(names, a_thousand_do_not_stop_a_ticker) {
                 static_cast<long long>(worst / 1us), static_cast<long long>(busiest / 1us));
     // One after the other they take 20 s; a machine under load may delay a tick.
     EXPECT_LT(worst, 5s);
+    EXPECT_LT(busiest, 50ms);
 }
 
 TEST_F(names, that_nobody_answers_do_not_hold_a_fiber_that_is_killed) {
@@ -336,18 +356,9 @@ TEST_F(names, of_addresses_are_what_the_plain_call_finds) {
         for (const int flags : {0, NI_NUMERICHOST, NI_NUMERICSERV, NI_NAMEREQD, NI_NOFQDN})
             for (const socklen_t room : {100U, 4U, 0U}) {
                 at.sin_addr.s_addr = htonl(address);
-                std::array<std::string, 2> texts;
-                for (const bool patched : {false, true}) {
-                    std::array<char, 100> host{};
-                    std::array<char, 100> service{};
-                    const int code = (patched ? &::getnameinfo : &original::getnameinfo)(
-                        reinterpret_cast<sockaddr*>(&at), sizeof at, host.data(), room,
-                        service.data(), service.size(), flags);
-                    texts[patched ? 1 : 0] =
-                        std::to_string(code) +
-                        (code == 0 ? std::string(host.data()) + service.data() : "");
-                }
-                EXPECT_EQ(texts[0], texts[1]) << address << ' ' << flags << ' ' << room;
+                EXPECT_EQ(named(&::getnameinfo, at, room, flags),
+                          named(&original::getnameinfo, at, room, flags))
+                    << address << ' ' << flags << ' ' << room;
             }
 }
 
