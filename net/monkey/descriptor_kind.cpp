@@ -16,6 +16,14 @@ int socket_option(int fd, int name) noexcept {
     return real::getsockopt(fd, SOL_SOCKET, name, &value, &length) == 0 ? value : -1;
 }
 
+mode_t file_type(int fd) noexcept {
+    const int saved = errno;
+    struct stat status;
+    const mode_t type = fstat(fd, &status) == 0 ? status.st_mode & S_IFMT : 0;
+    errno = saved;
+    return type;
+}
+
 namespace {
 
 descriptor_kind look_up(int fd) noexcept {
@@ -128,7 +136,10 @@ void note_mode_set(int fd) noexcept {
 
 nonblocking_for_a_call::nonblocking_for_a_call(int fd) noexcept
     : fd_(fd), flags_(real::fcntl(fd, F_GETFL, nullptr)) {
-    if (flags_ >= 0)
+    if (flags_ < 0) return;
+    if ((flags_ & O_NONBLOCK) != 0)
+        flags_ = -1;
+    else
         real::fcntl(fd_, F_SETFL, reinterpret_cast<void*>(std::intptr_t{flags_ | O_NONBLOCK}));
 }
 

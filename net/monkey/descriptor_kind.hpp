@@ -16,6 +16,10 @@ inline bool is_socket(descriptor_kind k) noexcept {
 // -1 when there is none.
 int socket_option(int fd, int name) noexcept;
 
+// S_IFSOCK, S_IFIFO, ...; 0 for what has none (event descriptors), and for no descriptor. Keeps
+// errno.
+mode_t file_type(int fd) noexcept;
+
 // Asks the kernel once for each opening of the number.
 descriptor_kind kind_of(int fd, descriptor_facts&) noexcept;
 
@@ -52,7 +56,8 @@ void note_shared(int fd) noexcept;
 void note_mode_set(int fd) noexcept;
 
 // A blocking descriptor in non-blocking mode for the length of one call. The kernel remembers the
-// mode with the open file, so others see it for that long.
+// mode with the open file, so others see it for that long. Who finds it set leaves it as it is: it
+// may be another's for the length of a call, and to restore it would be to set it for good.
 class nonblocking_for_a_call {
   public:
     explicit nonblocking_for_a_call(int fd) noexcept;
@@ -62,7 +67,7 @@ class nonblocking_for_a_call {
 
   private:
     int fd_;
-    int flags_;
+    int flags_;  // -1: not set by this one
 };
 
 }  // namespace ramie::monkey::detail

@@ -51,12 +51,16 @@ ssize_t send_on_fiber(int fd, const iovec* parts, std::size_t count, int flags,
 }
 
 ssize_t write_pipe(int fd, const iovec* parts, int count, descriptor_facts& facts) noexcept {
-    const part_cursor all(parts, static_cast<std::size_t>(count));
-    // Up to PIPE_BUF bytes go as one: not in windows.
-    if (all.left() <= PIPE_BUF)
-        return wait_for(fd, direction::write, facts, deadline::never(), 0,
+    part_cursor all(parts, static_cast<std::size_t>(count));
+    ssize_t done = 0;
+    // Up to PIPE_BUF bytes go as one: not in windows. A terminal may have less room.
+    if (all.left() <= PIPE_BUF) {
+        done = wait_for(fd, direction::write, facts, deadline::never(), 0,
                         [&] { return try_write_parts(fd, parts, count); });
-    return transfer_all(fd, direction::write, facts, deadline::never(), all, 0, most_in_a_call,
+        if (done < 0 || static_cast<std::size_t>(done) >= all.left()) return done;
+        all.advance(static_cast<std::size_t>(done));
+    }
+    return transfer_all(fd, direction::write, facts, deadline::never(), all, done, most_in_a_call,
                         false, [fd](iovec* window, std::size_t n) {
                             return try_write_parts(fd, window, static_cast<int>(n));
                         });

@@ -3,6 +3,7 @@
 // connect().
 
 #include <fcntl.h>
+#include <sys/stat.h>
 
 #include "probe.hpp"
 #include "watching.hpp"
@@ -94,16 +95,18 @@ ssize_t send_file(int to, int from, off_t* offset, std::size_t size) noexcept {
     const end out(to, direction::write);
     if (!out.may_wait() || (offset != nullptr && !may_be_read(offset, sizeof *offset)))
         return real::sendfile(to, from, offset, size);
-    const bool is_pipe = out.is_pipe();
+    const bool is_pipe = out.is_pipe() && file_type(to) == S_IFIFO && file_type(from) != S_IFIFO;
     const deadline until = out.limit();
     size = std::min(size, most_in_a_call);
     std::size_t done = 0;
     do {
         if (done != 0 && has_pending_error(to)) break;
         const ssize_t n = move_some(in, out, true, until, [&]() -> ssize_t {
-            // A pipe takes no flag with this call.
+            // To a pipe this is what the kernel does with the call, and it takes a flag.
+            if (is_pipe)
+                return real::splice(from, offset, to, nullptr, size - done, SPLICE_F_NONBLOCK);
             std::optional<nonblocking_for_a_call> mode;
-            if (is_pipe) mode.emplace(to);
+            if (out.is_pipe()) mode.emplace(to);
             return real::sendfile(to, from, offset, size - done);
         });
         if (n < 0) return done == 0 ? -1 : static_cast<ssize_t>(done);
