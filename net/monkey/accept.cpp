@@ -8,6 +8,7 @@
 
 #include <linux/io_uring.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -19,6 +20,7 @@
 
 #include "descriptor_kind.hpp"
 #include "made_nonblocking.hpp"
+#include "ramie/detail/loop_descriptors.hpp"
 
 namespace ramie::monkey::detail {
 
@@ -29,19 +31,50 @@ constexpr unsigned accept_dontwait = 1U << 1;
 
 constinit std::atomic<bool> ring_forbidden{false};
 
+// A number and the file that it had. A forked child may have closed it with all that it inherited,
+// and opened another file in its place.
+class own_file {
+  public:
+    explicit own_file(int fd) noexcept : fd_(fd) {
+        if (fd < 0) return;
+        keep_descriptor(fd);
+        is_known_ = fstat(fd, &status_) == 0;
+    }
+    ~own_file() {
+        if (fd_ < 0 || !has_it_still()) return;
+        give_up_descriptor(fd_);
+        syscall(SYS_close, fd_);
+    }
+    own_file(const own_file&) = delete;
+    own_file& operator=(const own_file&) = delete;
+
+    [[nodiscard]] int number() const noexcept { return fd_; }
+
+  private:
+    [[nodiscard]] bool has_it_still() const noexcept {
+        struct stat now;
+        return is_known_ && fstat(fd_, &now) == 0 && now.st_dev == status_.st_dev &&
+               now.st_ino == status_.st_ino;
+    }
+
+    const int fd_;
+    bool is_known_ = false;
+    struct stat status_ {};
+};
+
+int set_up_ring(io_uring_params& parameters) noexcept {
+    return static_cast<int>(syscall(SYS_io_uring_setup, 1, &parameters));
+}
+
 // A ring for one request at a time, made by the first patched accept of a thread.
 class accept_ring {
   public:
     accept_ring() noexcept {
-        io_uring_params parameters{};
-        fd_ = static_cast<int>(syscall(SYS_io_uring_setup, 1, &parameters));
-        if (fd_ < 0) return;
-        usable_ = map(parameters) && knows_dontwait();
+        usable_ = file_.number() >= 0 && map(parameters_) && knows_dontwait();
     }
     ~accept_ring() {
         if (rings_ != nullptr) munmap(rings_, rings_size_);
         if (entry_ != nullptr) munmap(entry_, sizeof *entry_);
-        if (fd_ >= 0) syscall(SYS_close, fd_);
     }
     accept_ring(const accept_ring&) = delete;
     accept_ring& operator=(const accept_ring&) = delete;
@@ -50,6 +83,9 @@ class accept_ring {
 
     // A forked child shares the ring with its parent: neither may take the other's connection.
     [[nodiscard]] bool is_from_before_fork() const noexcept { return epoch_ != fork_epoch(); }
+
+    // Its number was closed behind it (by a raw system call): what is in it will not be done.
+    [[nodiscard]] bool is_broken() const noexcept { return broken_; }
 
     int accept(int fd, sockaddr* address, socklen_t* length, int flags) noexcept {
         io_uring_sqe request{};
@@ -70,8 +106,11 @@ class accept_ring {
     int run(const io_uring_sqe& request) noexcept {
         *entry_ = request;
         std::atomic_ref(*tail_).store(*tail_ + 1, std::memory_order_release);
-        if (syscall(SYS_io_uring_enter, fd_, 1, 1, IORING_ENTER_GETEVENTS, nullptr, 0) != 1)
+        const int fd = file_.number();
+        if (syscall(SYS_io_uring_enter, fd, 1, 1, IORING_ENTER_GETEVENTS, nullptr, 0) != 1) {
+            broken_ = true;
             return -errno;
+        }
         const int result = completions_[*head_ & completion_mask_].res;
         std::atomic_ref(*head_).store(*head_ + 1, std::memory_order_release);
         return result;
@@ -93,8 +132,8 @@ class accept_ring {
     }
 
     void* map_at(std::size_t size, std::uint64_t offset) noexcept {
-        void* found = mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE, fd_,
-                           static_cast<off_t>(offset));
+        void* found = mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE,
+                           file_.number(), static_cast<off_t>(offset));
         return found == MAP_FAILED ? nullptr : found;
     }
 
@@ -104,8 +143,10 @@ class accept_ring {
     }
 
     const std::uint16_t epoch_ = fork_epoch();
-    int fd_ = -1;
+    io_uring_params parameters_{};
+    const own_file file_{set_up_ring(parameters_)};
     bool usable_ = false;
+    bool broken_ = false;
     void* rings_ = nullptr;
     std::size_t rings_size_ = 0;
     io_uring_sqe* entry_ = nullptr;
@@ -115,11 +156,24 @@ class accept_ring {
     io_uring_cqe* completions_ = nullptr;
 };
 
-// This thread's, made anew after a fork.
+// This thread's, made anew after a fork, and when it was lost.
 accept_ring& ring() {
     static thread_local std::optional<accept_ring> mine;
-    if (!mine || mine->is_from_before_fork()) mine.emplace();
+    if (!mine || mine->is_from_before_fork() || mine->is_broken()) mine.emplace();
     return *mine;
+}
+
+// What it is, or a negative error number; nothing when there is no ring. One that was lost is
+// noticed by using it.
+std::optional<int> accept_by_ring(int fd, sockaddr* address, socklen_t* length,
+                                  int flags) noexcept {
+    if (ring_forbidden.load(std::memory_order_relaxed)) return {};
+    for (int tries = 0; tries != 2 && ring().usable(); ++tries) {
+        accept_ring& mine = ring();
+        const int result = mine.accept(fd, address, length, flags);
+        if (!mine.is_broken()) return result;
+    }
+    return {};
 }
 
 void make_nonblocking(int fd) noexcept {
@@ -134,10 +188,9 @@ void make_nonblocking(int fd) noexcept {
 void forbid_ring_for_accept(bool forbid) noexcept { ring_forbidden = forbid; }
 
 int try_accept(int fd, sockaddr* address, socklen_t* length, int flags) noexcept {
-    if (!ring_forbidden.load(std::memory_order_relaxed) && ring().usable()) {
-        const int result = ring().accept(fd, address, length, flags);
-        if (result >= 0) return result;
-        errno = -result;
+    if (const auto result = accept_by_ring(fd, address, length, flags)) {
+        if (*result >= 0) return *result;
+        errno = -*result;
         return -1;
     }
     make_nonblocking(fd);

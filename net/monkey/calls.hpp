@@ -53,8 +53,12 @@ inline bool is_on(family f) noexcept {
     return (patched_families.load(std::memory_order_relaxed) & static_cast<std::uint16_t>(f)) != 0;
 }
 
-// True when the caller is a fiber whose call may park. Off fibers nothing else is done before the
-// call is forwarded.
+// True where the table of descriptors is to hear of a number. A vforked child has its parent's
+// memory and numbers of its own: what it makes, closes or takes over is nothing to the table.
+bool owns_table() noexcept;
+
+// True when the caller is a fiber whose call may park. Off fibers, where the caller may be a signal
+// handler, nothing allocates or locks before the call is forwarded.
 inline bool on_fiber(family f) noexcept { return current_fiber != nullptr && is_on(f); }
 
 void* find_original(const char* name) noexcept;

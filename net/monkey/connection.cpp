@@ -24,7 +24,7 @@ void note_low_water_mark(descriptor_facts& facts) noexcept {
 void note_accepted(int fd, descriptor_facts& listener, int flags) noexcept {
     const descriptor_kind kind = listener.kind.load(std::memory_order_relaxed);
     note_created(fd, kind, flags);
-    descriptor_facts* facts = facts_of(fd);
+    descriptor_facts* facts = facts_to_note(fd);
     if (facts == nullptr) return;
     if (listener.has_low_water_mark.load(std::memory_order_relaxed)) note_low_water_mark(*facts);
     if (listener.timeouts_untouched.load(std::memory_order_relaxed)) {
@@ -127,7 +127,7 @@ void note_socket(int fd, int domain, int type, int protocol) noexcept {
                         (type & type_mask) == SOCK_STREAM &&
                         (protocol == 0 || protocol == IPPROTO_TCP);
     note_created(fd, is_tcp ? descriptor_kind::tcp : descriptor_kind::socket, type);
-    if (descriptor_facts* facts = facts_of(fd)) {
+    if (descriptor_facts* facts = facts_to_note(fd)) {
         facts->receive_timeout_ns = 0;
         facts->send_timeout_ns = 0;
         facts->timeouts_known = true;
@@ -143,7 +143,7 @@ void note_copy(int from, int to) noexcept {
 void note_closing(int fd) noexcept { forget(fd); }
 
 void note_option(int fd, int level, int name, const void* value) noexcept {
-    descriptor_facts* facts = facts_of(fd);
+    descriptor_facts* facts = facts_to_note(fd);
     if (facts == nullptr) return;
     if (level == SOL_SOCKET && name == SO_RCVLOWAT) note_low_water_mark(*facts);
     // From now on a short read may end at a record, with more behind it.

@@ -3,12 +3,17 @@
 #include <netinet/in.h>
 #include <sys/stat.h>
 #include <sys/time.h>
+#include <unistd.h>
 
 #include <cerrno>
 
 #include "made_nonblocking.hpp"
 
 namespace ramie::monkey::detail {
+
+bool owns_table() noexcept {
+    return is_on(family::socket) && getpid() == patched_process.load(std::memory_order_relaxed);
+}
 
 int socket_option(int fd, int name) noexcept {
     int value = -1;
@@ -113,7 +118,7 @@ void note_timeout(int fd, direction dir, std::int64_t seconds, descriptor_facts&
 void note_created(int fd, descriptor_kind kind, int flags) noexcept {
     static_assert(SOCK_NONBLOCK == O_NONBLOCK);
     reset_facts(fd, kind);
-    descriptor_facts* facts = facts_of(fd);
+    descriptor_facts* facts = facts_to_note(fd);
     if (facts == nullptr) return;
     facts->fork_epoch.store(fork_epoch(), std::memory_order_relaxed);
     // Not of pipes: raw calls close them unseen, and their number comes back as an event
@@ -123,7 +128,7 @@ void note_created(int fd, descriptor_kind kind, int flags) noexcept {
 }
 
 void note_shared(int fd) noexcept {
-    descriptor_facts* const facts = facts_of(fd);
+    descriptor_facts* const facts = facts_to_note(fd);
     if (facts == nullptr) return;
     facts->blocking_known = false;
     facts->simple = 0;

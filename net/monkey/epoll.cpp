@@ -58,7 +58,7 @@ int wait_ns(const epoll_question& q, const timespec* timeout) noexcept {
 }
 
 int note_set(int fd) noexcept {
-    if (fd >= 0 && is_on(family::socket)) note_created(fd, descriptor_kind::pipe, 0);
+    if (fd >= 0 && owns_table()) note_created(fd, descriptor_kind::pipe, 0);
     return fd;
 }
 

@@ -73,19 +73,31 @@ bool has_function(const struct sigaction& action) noexcept {
     return action.sa_handler != SIG_DFL && action.sa_handler != SIG_IGN;
 }
 
-// Handlers may jump, and must not look for the call then.
-void find_jumps() noexcept {
-    real::longjmp.get();
-    real::_longjmp.get();
-    real::siglongjmp.get();
-    real::__longjmp_chk.get();
+template <class... Calls>
+void find(const Calls&... calls) noexcept {
+    (static_cast<void>(calls.get()), ...);
+}
+
+// What a handler is likely to call of all that it may (signal-safety(7)): it should not look for
+// the plain call then, since it may have interrupted who holds the loader's lock. Not sooner:
+// programs without handlers need not pay for it.
+void find_calls_of_handlers() noexcept {
+    static std::atomic<bool> found{false};
+    if (found.load(std::memory_order_relaxed)) return;
+    using namespace real;
+    find(longjmp, _longjmp, siglongjmp, __longjmp_chk, sigaction, signal, sigsuspend, pause);
+    find(read, readv, write, writev, fcntl, ioctl, open, openat, unlink, close, close_range);
+    find(pipe, pipe2, dup, dup2, dup3, eventfd, poll, select, epoll_wait, sleep, nanosleep);
+    find(socket, socketpair, accept, accept4, connect, bind, listen, shutdown, setsockopt);
+    find(recv, recvfrom, recvmsg, send, sendto, sendmsg, getsockopt, waitpid, wait4, sem_post);
+    found.store(true, std::memory_order_relaxed);
 }
 
 // Puts ours in front of what is installed now.
 void adopt(int signal) noexcept {
     struct sigaction now {};
     if (real::sigaction(signal, nullptr, &now) != 0 || is_ours(now) || !has_function(now)) return;
-    find_jumps();
+    find_calls_of_handlers();
     owners_handler& owner = owners[static_cast<std::size_t>(signal)];
     owner.function = now.sa_sigaction;  // what takes fewer arguments ignores the others
     owner.flags = now.sa_flags;

@@ -26,18 +26,25 @@ namespace {
 
 bool patched() noexcept { return is_on(family::socket); }
 
-// A vforked child has its parent's memory and numbers of its own: what it closes or takes over is
-// nothing to the table.
-bool owns_table() noexcept { return patched() && getpid() == patched_process; }
-
 void note_pair(const int fds[2], descriptor_kind kind, int flags) noexcept {
     note_created(fds[0], kind, flags);
     note_created(fds[1], kind, flags);
 }
 
-// The number that a dup2() takes over is closed by it: whoever waits must know before.
-void note_taken_over(int from, int to) noexcept {
-    if (owns_table() && from != to && real::fcntl(from, F_GETFD, nullptr) >= 0) note_closing(to);
+// A loop's number is to its program as one that is not open: who closes all does not mean it.
+bool is_loops_own(int fd) noexcept {
+    if (!is_kept_descriptor(fd) || !patched()) return false;
+    errno = EBADF;
+    return true;
+}
+
+// The number that a dup2() takes over is closed by it: whoever waits must know before. False when
+// it cannot be had.
+bool prepare_take_over(int from, int to) noexcept {
+    if (!owns_table() || from == to || real::fcntl(from, F_GETFD, nullptr) < 0) return true;
+    if (is_loops_own(to)) return false;
+    note_closing(to);
+    return true;
 }
 
 // A local socket that is full sends no event when it is shut down for writing.
@@ -50,35 +57,48 @@ void wake_all_of(int fd) noexcept {
     }
 }
 
-// Every number that the table has heard of in this range.
-void note_closing_all(unsigned first, unsigned last) noexcept {
+// Every number of this range in the parts of the table that are there, in order, until `f(fd,
+// facts)` is false.
+template <class F>
+bool for_each_in_table(unsigned first, unsigned last, F f) noexcept {
     for (std::size_t i = first / facts_chunk_size; i <= last / facts_chunk_size; ++i) {
-        if (i == facts_chunk_count) return;
+        if (i == facts_chunk_count) return true;
         const descriptor_facts* const chunk = facts_chunks[i].load();
         if (chunk == nullptr) continue;
         for (std::size_t j = 0; j != facts_chunk_size; ++j) {
             const std::size_t fd = i * facts_chunk_size + j;
-            const bool is_known =
-                chunk[j].watchers != 0 || chunk[j].kind != descriptor_kind::unknown;
-            if (is_known && fd >= first && fd <= last) note_closing(static_cast<int>(fd));
+            if (fd >= first && fd <= last && !f(static_cast<int>(fd), chunk[j])) return false;
         }
     }
+    return true;
 }
 
-// All but what the thread's loop works with.
+void note_closing_all(unsigned first, unsigned last) noexcept {
+    for_each_in_table(first, last, [](int fd, const descriptor_facts& facts) {
+        if (facts.watchers != 0 || facts.kind != descriptor_kind::unknown) note_closing(fd);
+        return true;
+    });
+}
+
+// All but what loops work with.
 int close_others(unsigned first, unsigned last, int flags) noexcept {
-    for (const int own : loop_descriptors()) {
-        const auto kept = static_cast<unsigned>(own);
-        if (own < 0 || kept < first || kept > last) continue;
-        if (kept != first && real::close_range(first, kept - 1, flags) != 0) return -1;
-        if (kept == last) return 0;
-        first = kept + 1;
-    }
-    return real::close_range(first, last, flags);
+    std::uint64_t begin = first;
+    const auto close_up_to = [&](std::uint64_t end) {
+        return begin == end || real::close_range(static_cast<unsigned>(begin),
+                                                 static_cast<unsigned>(end - 1), flags) == 0;
+    };
+    const bool are_closed =
+        for_each_in_table(first, last, [&](int fd, const descriptor_facts& facts) {
+            if (facts.keeper == 0 || !is_kept_descriptor(fd)) return true;
+            if (!close_up_to(static_cast<unsigned>(fd))) return false;
+            begin = static_cast<unsigned>(fd) + 1;
+            return true;
+        });
+    return are_closed && close_up_to(std::uint64_t{last} + 1) ? 0 : -1;
 }
 
 // A process that is not patched yet may choose for one that is.
-void note_mode(int fd) noexcept { patched() ? note_mode_set(fd) : note_mode_chosen(fd); }
+void note_mode(int fd) noexcept { owns_table() ? note_mode_set(fd) : note_mode_chosen(fd); }
 
 int control(int fd, int command, void* argument) noexcept {
     if (waits_for_lock(command) && on_fiber(family::socket))
@@ -86,7 +106,6 @@ int control(int fd, int command, void* argument) noexcept {
     const int result = real::fcntl(fd, command, argument);
     if (result < 0) return result;
     if (command == F_SETFL) note_mode(fd);
-    if (!patched()) return result;
     if ((command == F_DUPFD || command == F_DUPFD_CLOEXEC) && owns_table()) note_copy(fd, result);
     return result;
 }
@@ -97,40 +116,40 @@ extern "C" {
 
 int socket(int domain, int type, int protocol) noexcept {
     const int fd = real::socket(domain, type, protocol);
-    if (fd >= 0 && patched()) note_socket(fd, domain, type, protocol);
+    if (fd >= 0 && owns_table()) note_socket(fd, domain, type, protocol);
     if (fd >= 0 && !patched()) note_early_socket(fd, __builtin_return_address(0));
     return fd;
 }
 
 int socketpair(int domain, int type, int protocol, int fds[2]) noexcept {
     const int result = real::socketpair(domain, type, protocol, fds);
-    if (result == 0 && patched()) note_pair(fds, descriptor_kind::socket, type);
+    if (result == 0 && owns_table()) note_pair(fds, descriptor_kind::socket, type);
     return result;
 }
 
 int pipe(int fds[2]) noexcept {
     const int result = real::pipe(fds);
-    if (result == 0 && patched()) note_pair(fds, descriptor_kind::pipe, 0);
+    if (result == 0 && owns_table()) note_pair(fds, descriptor_kind::pipe, 0);
     return result;
 }
 
 int pipe2(int fds[2], int flags) noexcept {
     const int result = real::pipe2(fds, flags);
-    if (result == 0 && patched()) note_pair(fds, descriptor_kind::pipe, flags);
+    if (result == 0 && owns_table()) note_pair(fds, descriptor_kind::pipe, flags);
     return result;
 }
 
 int accept(int fd, sockaddr* address, socklen_t* length) {
     if (on_fiber(family::socket)) return accept_connection(fd, address, length, 0);
     const int made = real::accept(fd, address, length);
-    if (made >= 0 && patched()) note_created(made, descriptor_kind::unknown, 0);
+    if (made >= 0 && owns_table()) note_created(made, descriptor_kind::unknown, 0);
     return made;
 }
 
 int accept4(int fd, sockaddr* address, socklen_t* length, int flags) {
     if (on_fiber(family::socket)) return accept_connection(fd, address, length, flags);
     const int made = real::accept4(fd, address, length, flags);
-    if (made >= 0 && patched()) note_created(made, descriptor_kind::unknown, flags);
+    if (made >= 0 && owns_table()) note_created(made, descriptor_kind::unknown, flags);
     return made;
 }
 
@@ -140,6 +159,7 @@ int connect(int fd, const sockaddr* address, socklen_t length) {
 }
 
 int close(int fd) {
+    if (is_loops_own(fd)) return -1;
     if (owns_table()) note_closing(fd);
     return real::close(fd);
 }
@@ -182,14 +202,14 @@ int dup(int from) noexcept {
 }
 
 int dup2(int from, int to) noexcept {
-    note_taken_over(from, to);
+    if (!prepare_take_over(from, to)) return -1;
     const int result = real::dup2(from, to);
     if (result >= 0 && from != to && owns_table()) note_copy(from, to);
     return result;
 }
 
 int dup3(int from, int to, int flags) noexcept {
-    note_taken_over(from, to);
+    if (!prepare_take_over(from, to)) return -1;
     const int result = real::dup3(from, to, flags);
     if (result >= 0 && owns_table()) note_copy(from, to);
     return result;
@@ -225,7 +245,7 @@ int ioctl(int fd, unsigned long request, ...) noexcept {
 
 int setsockopt(int fd, int level, int name, const void* value, socklen_t length) noexcept {
     const int result = real::setsockopt(fd, level, name, value, length);
-    if (result == 0 && patched()) note_option(fd, level, name, value);
+    if (result == 0 && owns_table()) note_option(fd, level, name, value);
     return result;
 }
 }

@@ -16,7 +16,7 @@ namespace {
 
 // A number that raw calls may have closed unseen means something new.
 int noted(int fd, descriptor_kind kind = descriptor_kind::unknown) noexcept {
-    if (fd >= 0 && is_on(family::socket)) reset_facts(fd, kind);
+    if (fd >= 0 && owns_table()) reset_facts(fd, kind);
     return fd;
 }
 

@@ -93,6 +93,8 @@ bool has_word(std::string_view text, std::string_view word) noexcept {
 
 void patch_socket() noexcept {
     if (!detail::is_on(detail::family::socket)) detail::warn_of_early_sockets();
+    // What is made and closed outside of fibers is noted only where there is room already.
+    detail::facts_of(0);
     detail::patch(detail::family::socket);
 }
 

@@ -94,8 +94,7 @@ FILE* reopen_as_fifo(const char* path, const char* mode, FILE* stream) noexcept 
 }
 
 FILE* noted(FILE* stream) noexcept {
-    if (stream != nullptr && is_on(family::socket) && fileno(stream) >= 0)
-        reset_facts(fileno(stream));
+    if (stream != nullptr && fileno(stream) >= 0 && owns_table()) reset_facts(fileno(stream));
     return stream;
 }
 

@@ -1,9 +1,12 @@
 // The process-wide half of the descriptor table: two levels, the second made when first touched.
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <cstdlib>
 
 #include "ramie/detail/descriptors.hpp"
+#include "ramie/detail/loop_descriptors.hpp"
 
 namespace ramie::detail {
 
@@ -31,9 +34,10 @@ descriptor_facts* make_facts(int fd) noexcept {
 }
 
 void reset_facts(int fd, descriptor_kind kind) noexcept {
-    descriptor_facts* facts = facts_of(fd);
+    descriptor_facts* facts = facts_to_note(fd);
     if (facts == nullptr) return;
-    facts->generation.fetch_add(1, std::memory_order_relaxed);
+    // In one order with `watchers`: who closes sees a new watcher, or that one sees the close.
+    facts->generation.fetch_add(1);
     facts->kind.store(kind, std::memory_order_relaxed);
     facts->blocking_known.store(false, std::memory_order_relaxed);
     facts->simple.store(0, std::memory_order_relaxed);
@@ -41,6 +45,21 @@ void reset_facts(int fd, descriptor_kind kind) noexcept {
     facts->timeouts_untouched.store(false, std::memory_order_relaxed);
     facts->short_read_counts.store(kind == descriptor_kind::tcp, std::memory_order_relaxed);
     facts->has_low_water_mark.store(false, std::memory_order_relaxed);
+}
+
+void keep_descriptor(int fd) noexcept {
+    if (descriptor_facts* const facts = facts_of(fd)) facts->keeper = getpid();
+}
+
+void give_up_descriptor(int fd) noexcept {
+    if (descriptor_facts* const facts = known_facts(fd)) facts->keeper = 0;
+}
+
+bool is_kept_descriptor(int fd) noexcept {
+    const descriptor_facts* const facts = known_facts(fd);
+    if (facts == nullptr) return false;
+    const std::int32_t keeper = facts->keeper.load(std::memory_order_relaxed);
+    return keeper != 0 && keeper == getpid();
 }
 
 [[gnu::cold]] void bump_fork_epoch() noexcept {

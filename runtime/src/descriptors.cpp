@@ -5,11 +5,10 @@
 #include <poll.h>
 #include <sys/socket.h>
 
-#include <algorithm>
 #include <cerrno>
 #include <system_error>
 
-#include "ramie/detail/loop_descriptors.hpp"
+#include "closed_numbers.hpp"
 #include "ramie/detail/transfer.hpp"
 #include "ramie/wait_fd.hpp"
 #include "switching.hpp"
@@ -36,23 +35,7 @@ constexpr const wait_kind& kind_of(direction dir, called_by who) noexcept {
 
 constexpr bool only_watches(waiter&) noexcept { return false; }
 
-// The other schedulers' threads look at the number again and wake who waits for the old file.
-void wake_other_schedulers(int fd) noexcept {
-    for (const auto& box : all_mailboxes()) {
-        if (current_scheduler != nullptr && box == current_scheduler->post_box()) continue;
-        box->post([fd] { descriptor_of(fd); });
-    }
-}
-
 }  // namespace
-
-std::array<int, 2> loop_descriptors() noexcept {
-    scheduler* const mine = scheduler::find();
-    if (mine == nullptr) return {-1, -1};
-    const int set = mine->reactor().descriptor_of_set();
-    const int box = mine->post_box()->descriptor();
-    return {std::min(set, box), std::max(set, box)};
-}
 
 descriptor* find_descriptor(int fd) noexcept { return current_scheduler->reactor().find(fd); }
 
@@ -134,11 +117,16 @@ int wait_error(wake reason) noexcept {
 }
 
 void forget(int fd) noexcept {
-    scheduler* mine = scheduler::find();
-    if (mine != nullptr) mine->reactor().forget(fd);
+    const int saved = errno;
+    if (current_fiber != nullptr) current_scheduler->reactor().forget(fd);
     reset_facts(fd);
-    const descriptor_facts* facts = facts_of(fd);
-    if (facts != nullptr && facts->watchers.load() != 0) wake_other_schedulers(fd);
+    const descriptor_facts* const facts = known_facts(fd);
+    if (facts != nullptr && facts->watchers.load() != 0) {
+        if (current_fiber == nullptr && current_scheduler != nullptr)
+            current_scheduler->reactor().take_out(fd);
+        note_closed_number(fd);
+    }
+    errno = saved;
 }
 
 namespace {

@@ -1,5 +1,6 @@
 #include "mailbox.hpp"
 
+#include <sched.h>
 #include <sys/eventfd.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -13,6 +14,7 @@
 #include <utility>
 
 #include "context.hpp"
+#include "ramie/detail/loop_descriptors.hpp"
 
 namespace ramie::detail {
 
@@ -22,16 +24,59 @@ namespace {
 // event descriptors are the same kernel objects.
 std::atomic<std::uint32_t> process_generation{0};
 
+// For who rings in a signal handler, and so may not lock: a list that only grows.
+struct bell {
+    std::atomic<mailbox*> box{nullptr};
+    std::atomic<int> ringing{0};
+    bell* next = nullptr;
+};
+constinit std::atomic<bell*> bells{nullptr};
+
+void hang_bell(mailbox& box) {
+    for (bell* each = bells; each != nullptr; each = each->next) {
+        mailbox* nobody = nullptr;
+        if (each->box.compare_exchange_strong(nobody, &box)) return;
+    }
+    auto* const made = new bell;
+    made->box = &box;
+    made->next = bells;
+    while (!bells.compare_exchange_weak(made->next, made)) continue;
+}
+
+// Waits until nobody is about to ring it any more: its descriptor is closed next.
+void take_bell_down(mailbox& box) noexcept {
+    for (bell* each = bells; each != nullptr; each = each->next) {
+        if (each->box != &box) continue;
+        each->box = nullptr;
+        while (each->ringing != 0) sched_yield();
+    }
+}
+
 }  // namespace
+
+void ring_all() noexcept {
+    for (bell* each = bells; each != nullptr; each = each->next) {
+        each->ringing.fetch_add(1);
+        if (mailbox* const box = each->box) box->ring();
+        each->ringing.fetch_sub(1);
+    }
+}
 
 mailbox::mailbox()
     : event_fd_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)), process_(process_generation) {
     if (event_fd_ < 0)
         throw std::system_error(errno, std::generic_category(), "ramie: eventfd of a scheduler");
+    keep_descriptor(event_fd_);
 }
 
 mailbox::~mailbox() {
-    if (event_fd_ >= 0) syscall(SYS_close, event_fd_);
+    if (event_fd_ >= 0) close_descriptor();
+}
+
+void mailbox::close_descriptor() noexcept {
+    take_bell_down(*this);
+    give_up_descriptor(event_fd_);
+    syscall(SYS_close, std::exchange(event_fd_, -1));
 }
 
 bool mailbox::is_of_parent() const noexcept { return process_ != process_generation; }
@@ -72,7 +117,7 @@ void mailbox::close() {
     {
         const std::lock_guard guard(mutex_);
         closed_ = true;
-        syscall(SYS_close, std::exchange(event_fd_, -1));
+        close_descriptor();
         dropped.swap(posted_);
     }
 }
@@ -97,10 +142,15 @@ void forget_mailboxes_of_parent() noexcept {
     // Another thread may have held the lock, or been in the middle of a change: it is made anew.
     leave_behind(registry().boxes.data());
     ::new (&registry()) box_list;
+    for (bell* each = bells; each != nullptr; each = each->next) {
+        each->box = nullptr;
+        each->ringing = 0;
+    }
 }
 
 std::shared_ptr<mailbox> make_mailbox() {
     auto made = std::make_shared<mailbox>();
+    hang_bell(*made);
     box_list& known = registry();
     const std::lock_guard guard(known.mutex);
     std::erase_if(known.boxes, [](const auto& each) { return each.expired(); });

@@ -58,6 +58,8 @@ class mailbox {
     std::atomic<int> handles{0};
 
   private:
+    void close_descriptor() noexcept;
+
     int event_fd_;                     // -1 once it is closed
     const std::uint32_t process_;      // that made it
     std::atomic<bool> filled_{false};  // cheap test before the lock
@@ -69,6 +71,9 @@ class mailbox {
 
 // A new box that all_mailboxes() knows until it is closed.
 std::shared_ptr<mailbox> make_mailbox();
+
+// Rings every scheduler's. Async-signal-safe. Callable from any thread.
+void ring_all() noexcept;
 
 // Those of every scheduler in the process. Callable from any thread.
 std::vector<std::shared_ptr<mailbox>> all_mailboxes();

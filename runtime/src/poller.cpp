@@ -7,10 +7,13 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <cstdio>
+#include <cstdlib>
 #include <ctime>
 #include <system_error>
 #include <utility>
 
+#include "ramie/detail/loop_descriptors.hpp"
 #include "scheduler.hpp"
 
 namespace ramie::detail {
@@ -52,6 +55,16 @@ int wait_for_events(int epoll_fd, epoll_event* events, int capacity, std::int64_
     return epoll_wait(epoll_fd, events, capacity, milliseconds_of(ns));
 }
 
+// Patched calls do not close it. To go on would be to spin while every fiber waits for ever.
+[[noreturn, gnu::cold]] void report_lost_set(int epoll_fd) noexcept {
+    std::fprintf(stderr,
+                 "ramie: descriptor %d, with which the loop waits for all others, was closed by "
+                 "somebody else (with a system call that is not patched); no fiber would ever be "
+                 "woken again\n",
+                 epoll_fd);
+    std::abort();
+}
+
 }  // namespace
 
 poller::poller(int wake_fd) { make_set(wake_fd); }
@@ -63,9 +76,17 @@ void poller::make_set(int wake_fd) {
     wake_event.data.u64 = wake_tag;
     if (epoll_fd_ < 0 || epoll_ctl(epoll_fd_, EPOLL_CTL_ADD, wake_fd, &wake_event) != 0) {
         const int reason = errno;
-        if (epoll_fd_ >= 0) syscall(SYS_close, std::exchange(epoll_fd_, -1));
+        close_set();
         throw std::system_error(reason, std::generic_category(), "ramie: epoll of a scheduler");
     }
+    keep_descriptor(epoll_fd_);
+    closed_.skip();
+}
+
+void poller::close_set() noexcept {
+    if (epoll_fd_ < 0) return;
+    give_up_descriptor(epoll_fd_);
+    syscall(SYS_close, std::exchange(epoll_fd_, -1));
 }
 
 poller::~poller() { leave_set(); }
@@ -74,7 +95,7 @@ void poller::leave_set() noexcept {
     current_table = {};
     for (descriptor* const chunk : chunks_) delete[] chunk;
     chunks_.clear();
-    if (epoll_fd_ >= 0) syscall(SYS_close, std::exchange(epoll_fd_, -1));
+    close_set();
 }
 
 // Only registered descriptors have events, so they have an entry.
@@ -116,6 +137,8 @@ void poller::poll(std::int64_t timeout_ns) noexcept {
     ++polls_;
     const int n =
         wait_for_events(epoll_fd_, events.data(), static_cast<int>(events.size()), timeout_ns);
+    if (n < 0 && (errno == EBADF || errno == EINVAL)) [[unlikely]]
+        report_lost_set(epoll_fd_);
     scheduler& mine = *current_scheduler;
     const epoll_event* const end = events.data() + std::max(n, 0);
     // A few descriptors are in the cache anyway; of many, those behind are fetched meanwhile.
@@ -180,17 +203,24 @@ void poller::reset(descriptor& d, int fd, std::uint32_t generation) noexcept {
 bool poller::register_interest(descriptor& d, int fd, direction dir) noexcept {
     const unsigned bit = static_cast<unsigned>(dir);
     const unsigned wanted = d.interest | bit;
+    // From here on who closes the number tells of it.
+    if (d.interest == 0) d.facts->watchers.fetch_add(1);
     epoll_event event = registration(fd, d.generation, wanted);
     const int first = d.interest == 0 ? EPOLL_CTL_ADD : EPOLL_CTL_MOD;
     if (epoll_ctl(epoll_fd_, first, fd, &event) != 0) {
         // The number was closed and reused unseen, or this file is registered under it already.
         const int second = first == EPOLL_CTL_MOD ? EPOLL_CTL_ADD : EPOLL_CTL_MOD;
-        if ((errno != ENOENT && errno != EEXIST) || epoll_ctl(epoll_fd_, second, fd, &event) != 0)
+        if ((errno != ENOENT && errno != EEXIST) || epoll_ctl(epoll_fd_, second, fd, &event) != 0) {
+            if (d.interest == 0) d.facts->watchers.fetch_sub(1);
             return false;
+        }
     }
-    if (d.interest == 0) facts_of(fd)->watchers.fetch_add(1);
     d.interest = static_cast<std::uint8_t>(wanted);
-    return true;
+    // And who closed it before did not: a signal handler, or another thread.
+    if (d.facts->generation.load() == d.generation) [[likely]]
+        return true;
+    errno = EBADF;
+    return false;
 }
 
 bool poller::is_watched_file(const descriptor& d, int fd) noexcept {
@@ -202,10 +232,35 @@ bool poller::is_watched_file(const descriptor& d, int fd) noexcept {
 void poller::forget(int fd) noexcept {
     descriptor* const d = existing(fd);
     if (d == nullptr) return;
-    // Explicitly: the kernel removes it only with the last copy of the open file, and a child
-    // process may hold one.
-    if (d->interest != 0) epoll_ctl(epoll_fd_, EPOLL_CTL_DEL, fd, nullptr);
+    if (d->interest != 0) take_out(fd);
     reset(*d, fd, d->generation);
+}
+
+// Explicitly: the kernel removes it only with the last copy of the open file, and a child process
+// may hold one.
+void poller::take_out(int fd) noexcept { epoll_ctl(epoll_fd_, EPOLL_CTL_DEL, fd, nullptr); }
+
+void poller::look_again(descriptor& d, int fd) noexcept {
+    const std::uint32_t generation = d.facts->generation.load();
+    if (d.generation != generation) reset(d, fd, generation);
+}
+
+[[gnu::cold]] void poller::look_at_closed() noexcept {
+    while (!closed_.empty()) {
+        const int fd = closed_.take();
+        if (fd < 0)
+            look_at_all();
+        else if (descriptor* const d = existing(fd))
+            look_again(*d, fd);
+    }
+}
+
+void poller::look_at_all() noexcept {
+    constexpr std::size_t size = descriptor_table::chunk_size;
+    for (std::size_t i = 0; i != chunks_.size() * size; ++i) {
+        descriptor* const d = existing(static_cast<int>(i));
+        if (d != nullptr && d->interest != 0) look_again(*d, static_cast<int>(i));
+    }
 }
 
 }  // namespace ramie::detail

@@ -6,6 +6,7 @@
 #include <memory>
 #include <vector>
 
+#include "closed_numbers.hpp"
 #include "ramie/detail/descriptors.hpp"
 
 struct epoll_event;
@@ -41,6 +42,16 @@ class poller {
     }
     void forget(int fd) noexcept;
 
+    // The first half of that, before a close: no event of this file comes any more.
+    // Async-signal-safe.
+    void take_out(int fd) noexcept;
+
+    // Wakes who waits for a number that was closed elsewhere since the last call.
+    void hear_of_closed() noexcept {
+        if (!closed_.empty()) [[unlikely]]
+            look_at_closed();
+    }
+
     // False when `fd` is another file than the one that was watched: closed and reused unseen.
     bool is_watched_file(const descriptor&, int fd) noexcept;
 
@@ -54,12 +65,17 @@ class poller {
     [[nodiscard]] descriptor& registered(const epoll_event&) const noexcept;
     void prefetch(const epoll_event&) const noexcept;
     bool register_interest(descriptor&, int fd, direction) noexcept;
+    void close_set() noexcept;
+    void look_at_closed() noexcept;
+    void look_at_all() noexcept;
+    static void look_again(descriptor&, int fd) noexcept;
     void dispatch(const epoll_event&, scheduler&) noexcept;
     static void reset(descriptor&, int fd, std::uint32_t generation) noexcept;
 
     int epoll_fd_ = -1;
     std::uint64_t polls_ = 0;
     std::vector<descriptor*> chunks_;
+    closed_numbers closed_;
 };
 
 }  // namespace ramie::detail

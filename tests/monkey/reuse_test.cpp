@@ -8,6 +8,8 @@
 #include <cerrno>
 #include <cstdio>
 #include <string>
+#include <thread>
+#include <vector>
 
 #include "support/patched_test.hpp"
 
@@ -77,6 +79,42 @@ TEST_P(lost_number, is_told_to_all_who_wait) {
     expect_closed(first);
     expect_closed(second);
     ::close(e.b);
+}
+
+// As close() by another fiber does, from where the scheduler may not be touched.
+TEST_P(lost_number, is_told_by_a_thread_and_by_the_loop) {
+    const int fd = number;
+    const auto by_thread = [] { std::thread([] { EXPECT_EQ(::close(fd), 0); }).join(); };
+    const auto by_loop = [] { ramie::this_scheduler().post([] { EXPECT_EQ(::close(fd), 0); }); };
+    for (int i = 0; i != 10; ++i) {
+        const ends e = open_numbered(GetParam());
+        outcome seen;
+        const auto reader = start_reading(e.a, seen);
+        i % 2 == 0 ? by_thread() : by_loop();
+        reader.get();
+        expect_closed(seen);
+        ::close(e.b);
+    }
+}
+
+// More than the notes to the loop can name.
+TEST_P(lost_number, is_told_of_many_at_once) {
+    constexpr std::size_t count = 300;
+    std::vector<ends> all;
+    std::vector<outcome> seen(count);
+    std::vector<ramie::fiber<>> readers;
+    for (std::size_t i = 0; i != count; ++i) {
+        all.push_back(open_channel(GetParam()));
+        readers.push_back(start_reading(all[i].a, seen[i]));
+    }
+    ramie::this_scheduler().post([&] {
+        for (const ends& each : all) ::close(each.a);
+    });
+    for (std::size_t i = 0; i != count; ++i) {
+        readers[i].get();
+        expect_closed(seen[i]);
+        ::close(all[i].b);
+    }
 }
 
 // Closed and taken again before the fiber that waited has run.

@@ -1,9 +1,14 @@
 // A vforked child runs in its parent's memory with descriptors of its own: what it closes and takes
 // over before it becomes another program is nothing to the parent's fibers.
 
+#include <fcntl.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/timerfd.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <string>
 
 #include "support/patched_test.hpp"
@@ -59,6 +64,33 @@ TEST_P(vforked_child, may_take_over_what_a_fiber_waits_for) {
     expect_undisturbed([this] {
         ::dup2(ends_.b, ends_.a);
         ::dup3(ends_.b, ends_.a, O_CLOEXEC);
+    });
+}
+
+// What it makes gets the numbers that it has closed.
+TEST_P(vforked_child, may_make_others_in_the_place_of_what_a_fiber_waits_for) {
+    int (*const makers[])() = {
+        [] { return ::open("/dev/null", O_RDONLY); },
+        [] { return ::creat("/dev/null", 0600); },
+        [] { return ::socket(AF_INET, SOCK_STREAM, 0); },
+        [] { return ::eventfd(0, 0); },
+        [] { return ::timerfd_create(CLOCK_MONOTONIC, 0); },
+        [] { return ::epoll_create1(0); },
+        [] {
+            int fds[2];
+            return ::pipe(fds) == 0 ? std::max(fds[0], fds[1]) : 1'000;
+        },
+        [] {
+            int fds[2];
+            return ::socketpair(AF_UNIX, SOCK_STREAM, 0, fds) == 0 ? std::max(fds[0], fds[1])
+                                                                   : 1'000;
+        },
+    };
+    expect_undisturbed([&] {
+        for (const auto make : makers) {
+            ::close(ends_.a);
+            while (make() < ends_.a) continue;  // the lower ones are free
+        }
     });
 }
 

@@ -29,6 +29,7 @@ struct descriptor_facts {
     std::atomic<descriptor_kind> kind;
     std::atomic<bool> blocking_known;       // the owner's mode is known to be blocking...
     std::atomic<std::uint16_t> fork_epoch;  // ...as long as no fork could have shared it since
+    std::atomic<std::int32_t> keeper;       // the process one of whose loops works with it, or 0
     std::atomic<std::int64_t>
         receive_timeout_ns;  // SO_RCVTIMEO and SO_SNDTIMEO; 0: none, < 0: over
     std::atomic<std::int64_t> send_timeout_ns;
@@ -52,19 +53,30 @@ inline constexpr std::size_t facts_chunk_count = 4096;
 inline constinit std::atomic<descriptor_facts*> facts_chunks[facts_chunk_count] = {};
 descriptor_facts* make_facts(int fd) noexcept;
 
-// Null for a number below 0 or beyond every limit. Callable from any thread.
-inline descriptor_facts* facts_of(int fd) noexcept {
+// Null when nothing has ever been known of the number. Async-signal-safe. Callable from any thread.
+inline descriptor_facts* known_facts(int fd) noexcept {
     const auto index = static_cast<std::size_t>(fd);  // negative: far beyond the table
-    if (index < facts_chunk_size * facts_chunk_count) [[likely]] {
-        descriptor_facts* const chunk =
-            facts_chunks[index / facts_chunk_size].load(std::memory_order_acquire);
-        if (chunk != nullptr) [[likely]]
-            return chunk + index % facts_chunk_size;
-    }
-    return make_facts(fd);
+    if (index >= facts_chunk_size * facts_chunk_count) [[unlikely]]
+        return nullptr;
+    descriptor_facts* const chunk =
+        facts_chunks[index / facts_chunk_size].load(std::memory_order_acquire);
+    return chunk == nullptr ? nullptr : chunk + index % facts_chunk_size;
 }
 
-// The number means something new: forget what was known. Callable from any thread.
+// Null for a number below 0 or beyond every limit. Callable from any thread.
+inline descriptor_facts* facts_of(int fd) noexcept {
+    descriptor_facts* const known = known_facts(fd);
+    return known != nullptr ? known : make_facts(fd);
+}
+
+// For who only takes note: outside of fibers the caller may be a signal handler, so that no memory
+// is asked for. Callable from any thread.
+inline descriptor_facts* facts_to_note(int fd) noexcept {
+    return current_fiber != nullptr ? facts_of(fd) : known_facts(fd);
+}
+
+// The number means something new: forget what was known. Async-signal-safe outside of fibers.
+// Callable from any thread.
 void reset_facts(int fd, descriptor_kind kind = descriptor_kind::unknown) noexcept;
 
 // Counts the forks of this process: what was known of a shared open file is not sure after one.
@@ -140,8 +152,10 @@ inline void pass_on(descriptor& d, direction dir) noexcept {
         d.waiting(dir).wake_one();
 }
 
-// Takes `fd` out of every reactor of this process and wakes its waiters with EBADF; call it before
-// close. Callable from any thread.
+// Takes `fd` out of every reactor of this process and wakes its waiters with EBADF, those of other
+// loops soon; call it before close. Outside of fibers (on another thread, on the loop, in a signal
+// handler that may have interrupted the scheduler in a change) it only leaves a note to every loop,
+// and is async-signal-safe. Keeps errno. Callable from any thread.
 void forget(int fd) noexcept;
 
 // True when the timeout that woke the calling fiber was cancelled by another one before it ran: it

@@ -1,11 +1,14 @@
-// What the calling thread's loop itself works with, for who closes descriptors by the range.
+// The numbers that the loops themselves work with: nobody else may close them.
 #pragma once
-
-#include <array>
 
 namespace ramie::detail {
 
-// In ascending order; -1: none. Never suspends.
-[[nodiscard]] std::array<int, 2> loop_descriptors() noexcept;
+// Of the calling process, from now on; a forked child keeps its own only. Callable from any thread.
+void keep_descriptor(int fd) noexcept;
+// Before who keeps it closes it. Callable from any thread.
+void give_up_descriptor(int fd) noexcept;
+
+// Async-signal-safe. Callable from any thread.
+[[nodiscard]] bool is_kept_descriptor(int fd) noexcept;
 
 }  // namespace ramie::detail

@@ -1,0 +1,31 @@
+// The numbers that were closed where no scheduler may be touched: on another thread, on a loop, in
+// a signal handler. Who closes writes without a lock or memory; every loop reads in its own time.
+#pragma once
+
+#include <cstdint>
+
+namespace ramie::detail {
+
+// To be called when the number's generation has been changed. Wakes every loop.
+// Async-signal-safe. Callable from any thread.
+void note_closed_number(int fd) noexcept;
+
+// How far one loop has read.
+class closed_numbers {
+  public:
+    closed_numbers() noexcept { skip(); }
+
+    // What was closed until now is nothing to this loop.
+    void skip() noexcept;
+
+    [[nodiscard]] bool empty() const noexcept;
+
+    // The next one. -1 when some cannot be read any more, or not yet: any number may have been
+    // closed, and all until now count as read.
+    int take() noexcept;
+
+  private:
+    std::uint32_t next_;
+};
+
+}  // namespace ramie::detail
