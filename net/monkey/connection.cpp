@@ -41,8 +41,7 @@ void note_accepted(int fd, descriptor_facts& listener, int flags) noexcept {
 // one. One that was refused is closed in both directions as well, and so tells of POLLRDHUP.
 bool is_unmade(int fd) noexcept {
     constexpr short broken = POLLERR | POLLHUP;
-    pollfd question{fd, POLLRDHUP, 0};
-    return real::poll(&question, 1, 0) == 1 && question.revents == broken;
+    return ready_now(fd, POLLRDHUP) == broken;
 }
 
 int fail_unmade(int fd) noexcept {

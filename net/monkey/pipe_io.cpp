@@ -17,12 +17,11 @@ namespace ramie::monkey::detail {
 
 namespace {
 
-// What is ready of `events`, or ended; 0 with EAGAIN when nothing is.
+// The same as a try: EAGAIN when nothing is.
 short ready_for(int fd, short events) noexcept {
-    pollfd question{fd, events, 0};
-    if (real::poll(&question, 1, 0) == 1) return question.revents;
-    errno = EAGAIN;
-    return 0;
+    const short ready = ready_now(fd, events);
+    if (ready == 0) errno = EAGAIN;
+    return ready;
 }
 
 // Keeps errno.

@@ -50,7 +50,9 @@ int poll_on_fiber(pollfd* fds, nfds_t asked, deadline until, const sigset_t* mas
 int poll_ms(pollfd* fds, nfds_t count, int timeout_ms) noexcept {
     const deadline until =
         timeout_ms < 0 ? deadline::never() : deadline(std::chrono::milliseconds(timeout_ms));
-    return poll_on_fiber(fds, count, until, nullptr, [=] { return real::poll(fds, count, 0); });
+    return poll_on_fiber(fds, count, until, nullptr, [=] {
+        return ask_undisturbed([=] { return real::poll(fds, count, 0); });
+    });
 }
 
 int poll_ns(pollfd* fds, nfds_t count, const timespec* timeout, const sigset_t* mask) noexcept {
@@ -60,8 +62,10 @@ int poll_ns(pollfd* fds, nfds_t count, const timespec* timeout, const sigset_t* 
     if (mask != nullptr && !may_be_read(mask, sizeof(unsigned long)))
         return real::ppoll(fds, count, &none, mask);
     return poll_on_fiber(fds, count, deadline_after(timeout), mask, [&] {
+        const auto ask = [&] { return real::ppoll(fds, count, &none, mask); };
+        if (mask == nullptr) return ask_undisturbed(ask);
         const signals_are_own own(mask);
-        return real::ppoll(fds, count, &none, mask);
+        return ask();
     });
 }
 

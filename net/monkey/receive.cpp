@@ -99,8 +99,7 @@ ssize_t look_at_enough(int fd, msghdr& message, int flags, std::size_t enough,
     const ssize_t n = wait_for(fd, direction::read, facts, until, 0, [&]() -> ssize_t {
         const ssize_t seen = look();
         if (seen <= 0 || static_cast<std::size_t>(seen) >= enough) return seen;
-        pollfd question{fd, POLLRDHUP, 0};
-        if (real::poll(&question, 1, 0) != 0) return seen;
+        if (ready_now(fd, POLLRDHUP) != 0) return seen;
         errno = EAGAIN;
         return -1;
     });

@@ -34,10 +34,14 @@ class sets {
 
     // The plain call, without waiting, on a copy of the question.
     int ask(const sigset_t* mask) noexcept {
-        for (int i = 0; i != 3; ++i) answer_[i] = asked_[i];
-        const timespec none{};
+        const auto ask = [&] {
+            for (int i = 0; i != 3; ++i) answer_[i] = asked_[i];
+            const timespec none{};
+            return real::pselect(count_, answer(0), answer(1), answer(2), &none, mask);
+        };
+        if (mask == nullptr) return ask_undisturbed(ask);
         const signals_are_own own(mask);
-        return real::pselect(count_, answer(0), answer(1), answer(2), &none, mask);
+        return ask();
     }
 
     // Of a call that failed the kernel gives none.

@@ -30,8 +30,7 @@ struct end {
     }
     [[nodiscard]] bool is_ready() const noexcept {
         if (!may_wait()) return true;
-        pollfd question{fd, static_cast<short>(dir == direction::read ? POLLIN : POLLOUT), 0};
-        return real::poll(&question, 1, 0) != 0;
+        return ready_now(fd, dir == direction::read ? POLLIN : POLLOUT) != 0;
     }
     [[nodiscard]] deadline limit() const noexcept {
         return is_socket() ? timeout_of(fd, dir, *facts) : deadline::never();

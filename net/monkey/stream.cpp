@@ -10,6 +10,7 @@
 #include "descriptor_kind.hpp"
 #include "parking.hpp"
 #include "ramie/detail/transfer.hpp"
+#include "stream_io.hpp"
 #include "stream_output.hpp"
 
 namespace ramie::monkey::detail {
@@ -110,11 +111,7 @@ bool wait_until_ready(int fd, direction dir, deadline until) noexcept {
     if (d == nullptr) return true;
     const std::uint32_t generation = d->generation;
     for (;;) {
-        const int saved = errno;
-        pollfd question{fd, static_cast<short>(dir == direction::read ? POLLIN : POLLOUT), 0};
-        const bool ready = real::poll(&question, 1, 0) != 0;
-        errno = saved;
-        if (ready) return true;
+        if (ready_now(fd, dir == direction::read ? POLLIN : POLLOUT) != 0) return true;
         d->clear(dir);
         const wake reason =
             judge(wait_descriptor(*d, fd, dir, until, waits_as::watcher), *d, generation);

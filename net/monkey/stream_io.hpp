@@ -15,16 +15,22 @@
 
 namespace ramie::monkey::detail {
 
+// What is ready of `events` now, errors and ends included; 0: nothing. The kernel says EINTR even
+// to who does not wait, when a handler is about to run: that tells nothing. Keeps errno.
+inline short ready_now(int fd, short events) noexcept {
+    const int saved = errno;
+    pollfd question{fd, events, 0};
+    while (real::poll(&question, 1, 0) < 0 && errno == EINTR) continue;
+    errno = saved;
+    return question.revents;
+}
+
 // Some sockets that were shut down say EAGAIN when they are told not to wait, where the plain call
 // sees the end at once. Asked only where an event told of an end. Keeps errno.
 inline bool is_shut_down(int fd) noexcept {
     const descriptor* d = descriptor_of(fd);
     if (d == nullptr || !d->ended) return false;
-    const int saved = errno;
-    pollfd question{fd, POLLRDHUP, 0};
-    const bool is = real::poll(&question, 1, 0) == 1 && (question.revents & POLLRDHUP) != 0;
-    errno = saved;
-    return is;
+    return (ready_now(fd, POLLRDHUP) & POLLRDHUP) != 0;
 }
 
 // A loop of calls that never wait would let no other fiber run.
@@ -120,8 +126,7 @@ class part_cursor {
 inline bool has_pending_error(int fd) noexcept {
     // Without POLLHUP it is only something to be read with MSG_ERRQUEUE.
     constexpr short broken = POLLERR | POLLHUP;
-    pollfd question{fd, 0, 0};
-    return real::poll(&question, 1, 0) == 1 && (question.revents & broken) == broken;
+    return (ready_now(fd, 0) & broken) == broken;
 }
 
 // Moves what is left of `cursor` until `enough` is moved and no more is there, the stream ends, or

@@ -9,6 +9,7 @@
 
 #include "calls.hpp"
 #include "ramie/detail/fiber_core.hpp"
+#include "ramie/detail/handled_signals.hpp"
 #include "stream_io.hpp"
 
 namespace ramie::monkey::detail {
@@ -38,6 +39,17 @@ class watch_list {
     std::optional<waiter>* next_ = few_.data();
     bool is_complete_ = true;
 };
+
+// `ask()` is a plain call that does not wait. The kernel ends even that with EINTR when a handler
+// is about to run, which means something to the main fiber's calls only.
+template <class Ask>
+int ask_undisturbed(Ask ask) noexcept {
+    int n;
+    do {
+        n = ask();
+    } while (n < 0 && errno == EINTR && !handlers_end_calls());
+    return n;
+}
 
 enum class watched : std::uint8_t { seen, timed_out, failed };
 

@@ -38,6 +38,8 @@ void note_handler_ran(handler_ends reach) noexcept {
     if (scheduler* const mine = scheduler::find()) mine->note_handler(reach);
 }
 
+bool handlers_end_calls() noexcept { return current_fiber == &scheduler::find()->main_fiber(); }
+
 std::uint64_t handlers_run() noexcept { return scheduler::find()->handlers_run(); }
 
 wait_queue& waiting_for_handler() noexcept { return scheduler::find()->waiting_for_handler(); }

@@ -19,6 +19,9 @@ inline constinit std::atomic<int> probe_signal{0};
 // suspends.
 void note_handler_ran(handler_ends reach) noexcept;
 
+// True on the main fiber: a handler that has run ends a call of it. Never suspends.
+[[nodiscard]] bool handlers_end_calls() noexcept;
+
 // How many did on the calling fiber's thread. Never suspends.
 [[nodiscard]] std::uint64_t handlers_run() noexcept;
 
