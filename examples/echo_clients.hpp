@@ -56,10 +56,8 @@ class echo_clients {
                 return fd;
             }
             if (errno == EAGAIN) return -1;
-            if (errno != EMFILE && errno != ENFILE)
-                survive_failed_accept();
-            else if (!turn_one_away())
-                return -1;
+            const bool is_full = errno == EMFILE || errno == ENFILE;
+            if (!(is_full ? turn_one_away() : survive_failed_accept())) return -1;
         }
     }
 

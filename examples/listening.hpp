@@ -3,7 +3,7 @@
 //     const int listener = listen_on(7000);       // says where; 0: a port that is free
 //     for (;;) {
 //         const int peer = accept(listener, nullptr, nullptr);
-//         if (peer < 0) survive_failed_accept();
+//         if (peer < 0 && !survive_failed_accept()) break;
 //     }
 //
 // What cannot go on says why on stderr and ends the process with 1.
@@ -70,10 +70,13 @@ inline int listen_on(std::uint16_t port, const std::string& host = "127.0.0.1") 
 }
 
 // Mostly EMFILE: no descriptor is left. New clients wait until others have gone. A connection that
-// was broken before it was accepted is no reason to wait, and a bad listener none to go on.
-inline void survive_failed_accept() {
-    if (errno == ECONNABORTED || errno == EPROTO) return;
+// was broken before it was accepted is no reason to wait, and a bad listener none to go on. False
+// when the fiber is to end.
+[[nodiscard]] inline bool survive_failed_accept() {
+    if (errno == ECANCELED) return false;
+    if (errno == ECONNABORTED || errno == EPROTO) return true;
     if (errno == EBADF || errno == EINVAL || errno == ENOTSOCK) fail("accept");
     std::perror("accept");
     usleep(200'000);
+    return true;
 }

@@ -46,8 +46,8 @@ void serve(int listener) {
         const int peer = accept(listener, nullptr, nullptr);
         if (peer >= 0)
             start(peer);
-        else
-            survive_failed_accept();
+        else if (!survive_failed_accept())
+            return;
     }
 }
 

@@ -106,6 +106,20 @@ void scheduler::hear_news(fiber_core& self) noexcept {
         timers_.set(first, first.due);
     }
     self.has_news = !self.interrupts.empty();
+    if (!self.has_news) self.refusals = 0;
+}
+
+// C code that does not look at errors asks again, and again, and would keep the thread for ever:
+// now and then it waits in earnest, so that the others run, and the timer does that ends the grace
+// of a shutdown.
+wake scheduler::refuse(const wait_kind& kind, const void* object) noexcept {
+    constexpr std::uint8_t patience = 64;
+    fiber_core& self = *current_fiber;
+    if (++self.refusals < patience) return wake::interrupted;
+    self.refusals = 0;
+    const shielded_scope in_earnest(self);
+    const wake reason = park(kind, object, std::chrono::milliseconds(1));
+    return reason == wake::timed_out ? wake::interrupted : reason;
 }
 
 void scheduler::interrupt(fiber_core& f, detail::interrupt& i) noexcept {

@@ -56,6 +56,9 @@ class scheduler {
     // The same with the fiber's own waiter in a queue, which it leaves. Inlined, see switching.hpp.
     wake park_queued(const wait_kind&, const void* object, deadline) noexcept;
 
+    // The wait of a fiber that is interrupted already.
+    wake refuse(const wait_kind&, const void* object) noexcept;
+
     // As wait_queue::wake_one, of a queue in which only own fibers wait.
     bool wake_one(wait_queue&, wake reason = wake::granted) noexcept;
 

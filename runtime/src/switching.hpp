@@ -57,7 +57,7 @@ __attribute__((always_inline)) inline wake scheduler::park_here(const wait_kind&
     self.shielded = is_shielded(self);
     if (self.has_news) [[unlikely]] {
         hear_news(self);  // first: of equal deadlines the outer one surfaces
-        if (self.has_news && !self.shielded) return wake::interrupted;
+        if (self.has_news && !self.shielded) return refuse(kind, object);
     }
     if (!until.is_never()) timers_.set(self, until.nanoseconds());
     self.state = fiber_state::parked;

@@ -146,6 +146,7 @@ struct fiber_core : boost::intrusive::list_base_hook<>, timer_node {
     std::uint32_t references = 1;  // one is the scheduler's own, dropped when the fiber is buried
     bool buried = false;           // the scheduler has dropped its reference
     bool forked = false;           // this process: it ends with the fiber
+    std::uint8_t refusals = 0;     // of waits, while it was interrupted: see scheduler::refuse()
     scheduler* owner = nullptr;
     const operations* ops;
     limit_queue new_limits;  // whose timers are not set yet, in order; some may have left
