@@ -136,10 +136,7 @@ bool scheduler::something_awaited() noexcept {
 }
 
 void scheduler::declare_deadlock() noexcept {
-    if (shutting_down_) {
-        last_end_.wake_all(wake::closed);
-        return;
-    }
+    if (shutting_down_ && last_end_.wake_all(wake::closed) != 0) return;
     const std::string report =
         "ramie: deadlock: every fiber waits and nothing can wake one\n" + describe_fibers();
     main_request_.unlink();

@@ -267,6 +267,10 @@ void scheduler::enter(boost::context::detail::transfer_t from) {
 }
 
 void scheduler::run_body(fiber_core& self) noexcept {
+    if (self.exited) [[unlikely]] {
+        ++self.shields;
+        return self.ops->abandon(self);
+    }
     try {
         self.ops->run(self);
     } catch (const fiber_exit&) {

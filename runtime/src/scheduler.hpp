@@ -210,6 +210,7 @@ class scheduler {
     void run_body(fiber_core&) noexcept;
     void finish(fiber_core&) noexcept;
     void end_unstarted(fiber_core&, std::exception_ptr) noexcept;
+    void let_go_unstarted(fiber_core&) noexcept;
 
     // What a switch touches.
     ready_ring ready_;

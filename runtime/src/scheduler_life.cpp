@@ -169,13 +169,23 @@ asio_loop& scheduler::asio() {
     return *asio_;
 }
 
+// The destructor of its callable may wait, and not on the main fiber, which keeps the time.
+void scheduler::let_go_unstarted(fiber_core& f) noexcept {
+    f.exited = true;
+    if (!f.armed()) return;
+    timers_.cancel(f);
+    ready_.push(f);
+}
+
 bool scheduler::shut_down(deadline until) noexcept {
     shutting_down_ = true;
     main_->interrupts.clear();
-    std::vector<fiber_base> left;
-    for_each_fiber([&left](fiber_core& f) { left.emplace_back(&f); });
-    for (const fiber_base& f : left) kill(*f.core(), nullptr);
-    left.clear();
+    for_each_fiber([this](fiber_core& f) {
+        if (f.state == fiber_state::created && !f.must_start)
+            let_go_unstarted(f);
+        else
+            kill(f, nullptr);
+    });
     while (live_ != 0) {
         const wake reason = last_end_.wait(every_end, this, until);
         // Closed: a deadlock; they wait for ever.

@@ -272,4 +272,56 @@ TEST_F(shutdown, ends_a_thousand_fibers) {
     EXPECT_EQ(ended, 1000);
 }
 
+// A callable that is destroyed by `f`.
+template <class F>
+auto callable_that_ends_with(F f) {
+    return
+        [last = std::shared_ptr<void>(nullptr, [f](void*) { f(); })] { ADD_FAILURE() << "it ran"; };
+}
+
+TEST_F(shutdown, drops_a_fiber_that_never_ran_and_whose_callable_waits_for_ever) {
+    ramie::event never;
+    const std::string report = stderr_of([&] {
+        ramie::run(
+            [&] { spawn({.name = "unborn"}, callable_that_ends_with([&] { never.wait(); })); });
+    });
+    EXPECT_EQ(count_of("shutdown_grace", report), 1) << report;
+    EXPECT_EQ(count_of("\"unborn\": parked, waits for an event", report), 1) << report;
+}
+
+TEST_F(shutdown, waits_no_longer_than_the_grace_for_the_callable_of_a_fiber_that_never_ran) {
+    const auto dawdle = [this] {
+        for (;;) {
+            look_at_the_clock();
+            this_fiber::sleep_for(1s);
+        }
+    };
+    const std::string report = stderr_of([&] {
+        const auto lasted = time_to_shut_down(
+            [&] {
+                spawn(callable_that_ends_with(dawdle));
+                ramie::spawn_later(1h, callable_that_ends_with(dawdle));
+            },
+            {.shutdown_grace = 5s});
+        EXPECT_GE(lasted, 4s);
+        EXPECT_LE(lasted, 5s);
+    });
+    EXPECT_EQ(count_of("  fiber ", report), 2) << report;
+}
+
+TEST_F(shutdown, destroys_the_callables_of_fibers_that_never_ran) {
+    int destroyed = 0;
+    const auto count = [&] {
+        this_fiber::sleep_for(1s);
+        ++destroyed;
+    };
+    ramie::fiber<> kept;
+    ramie::run([&] {
+        kept = spawn(callable_that_ends_with(count));
+        ramie::spawn_later(1h, callable_that_ends_with(count));
+    });
+    EXPECT_EQ(destroyed, 2);
+    EXPECT_TRUE(kept.successful());
+}
+
 }  // namespace
