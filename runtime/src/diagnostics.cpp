@@ -97,6 +97,13 @@ void report_abandoned(const std::string& fibers) noexcept {
                     fibers);
 }
 
+void scheduler::refuse_wrong_thread(const fiber_core& f) noexcept {
+    write_to_stderr("ramie: " + f.display_name() +
+                    " was woken on a thread that is not its own: what fibers wait for belongs to "
+                    "their thread; tell them through scheduler_handle::post (ramie/post.hpp)\n");
+    std::abort();
+}
+
 void scheduler::surface(const std::string& where, std::exception_ptr error) noexcept {
     try {
         std::rethrow_exception(error);

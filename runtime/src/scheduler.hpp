@@ -2,6 +2,8 @@
 // context of its own) that runs only when no fiber is ready, or to keep I/O and timers fair.
 #pragma once
 
+#include <pthread.h>
+
 #include <atomic>
 #include <cerrno>
 #include <cstdint>
@@ -207,6 +209,7 @@ class scheduler {
     [[nodiscard]] bool is_shielded(const fiber_core& f) const noexcept {
         return f.shields != 0 || globals_.exceptions->uncaught != 0;
     }
+    [[noreturn]] static void refuse_wrong_thread(const fiber_core&) noexcept;
     void run_body(fiber_core&) noexcept;
     void finish(fiber_core&) noexcept;
     void end_unstarted(fiber_core&, std::exception_ptr) noexcept;
@@ -217,6 +220,7 @@ class scheduler {
     thread_globals globals_;
     std::uint32_t budget_ = 0;  // switches until the clock is looked at
 
+    const pthread_t thread_ = pthread_self();
     fiber_core* main_;
     fiber_core hub_;
     std::shared_ptr<mailbox> mailbox_;
@@ -254,6 +258,10 @@ class scheduler {
 
 inline bool scheduler::grant(fiber_core& f, wake reason) noexcept {
     if (f.state != fiber_state::parked) return false;
+#ifndef NDEBUG
+    if (!pthread_equal(thread_, pthread_self())) [[unlikely]]
+        refuse_wrong_thread(f);
+#endif
     f.state = fiber_state::ready;
     f.wake_reason = reason;
     ready_.push(f);

@@ -1,9 +1,11 @@
 #include "ramie/event.hpp"
 
+#include <thread>
 #include <vector>
 
 #include "ramie/fiber.hpp"
 #include "ramie/post.hpp"
+#include "ramie/run.hpp"
 #include "support/fiber_test.hpp"
 
 namespace {
@@ -191,5 +193,21 @@ TEST_F(event, hands_over_between_two_fibers_for_ever) {
     f.join();
     EXPECT_EQ(rounds, 10'000);
 }
+
+#ifndef NDEBUG
+// Nothing is atomic here: the thread that sets it would race with the fiber's own.
+TEST(an_event_set_on_the_wrong_thread, ends_the_process_and_names_the_fiber) {
+    testing::FLAGS_gtest_death_test_style = "threadsafe";
+    const auto program = [] {
+        ramie::run([] {
+            ramie::event e;
+            spawn({.name = "sleeper"}, [&] { e.wait(); });
+            this_fiber::yield();
+            std::thread([&] { e.set(); }).join();
+        });
+    };
+    EXPECT_DEATH(program(), "^ramie: fiber [0-9]+ \"sleeper\" was woken on a thread [^\n]*post");
+}
+#endif
 
 }  // namespace
