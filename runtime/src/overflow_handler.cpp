@@ -63,12 +63,17 @@ class line {
 void report(const running_stack& stack) {
     const auto guard = static_cast<std::size_t>(stack.guard_end - stack.guard_begin);
     line text;
-    text << "ramie: stack overflow in fiber " << stack.fiber_id;
+    text << "ramie: stack overflow in ";
+    if (stack.is_loop)
+        text << "the loop (a posted function or an Asio handler)";
+    else
+        text << "fiber " << stack.fiber_id;
     if (stack.name != nullptr && *stack.name != '\0') (text << " ").quoted(stack.name);
     text << ": its stack is " << stack.stack_size / 1024 << " KiB ("
-         << (stack.stack_size - guard) / 1024
-         << " KiB usable above the guard); give it more with fiber_options{.stack_size = ...} or "
-            "RAMIE_STACK_SIZE\n";
+         << (stack.stack_size - guard) / 1024 << " KiB usable above the guard); "
+         << (stack.is_loop ? "spawn a fiber for what needs more\n"
+                           : "give it more with fiber_options{.stack_size = ...} or "
+                             "RAMIE_STACK_SIZE\n");
     text.print();
 }
 

@@ -1,5 +1,6 @@
 #pragma once
-// Says which fiber overflowed its stack, in one line on stderr, before the process dies of it.
+// Says which fiber overflowed its stack, or that the loop did, in one line on stderr, before the
+// process dies of it.
 //
 //     install_overflow_handler(&describe_running_fiber);  // once per process
 //     alternate_signal_stack here;                        // in each thread that runs fibers
@@ -15,13 +16,14 @@ struct running_stack {
     std::size_t stack_size = 0;  // guard included
     std::uint64_t fiber_id = 0;
     const char* name = nullptr;  // null or empty: it has none
+    bool is_loop = false;        // of the scheduler itself, and no fiber's
 };
 
-// Describes the fiber that the calling thread runs; false when there is none. Called inside a
-// signal handler: async-signal-safe calls only.
+// Describes the stack that the calling thread runs on, when it is one of ours; else false. Called
+// inside a signal handler: async-signal-safe calls only.
 using running_stack_query = bool (*)(running_stack&) noexcept;
 
-// Handles SIGSEGV and SIGBUS; only the first call counts. A fault in the running fiber's guard is
+// Handles SIGSEGV and SIGBUS; only the first call counts. A fault in the running stack's guard is
 // reported and then left to the action that was installed before, as every other fault is.
 void install_overflow_handler(running_stack_query query);
 

@@ -108,6 +108,7 @@ class scheduler {
 
     [[nodiscard]] std::int64_t now() const noexcept;
     [[nodiscard]] static bool in_hub() noexcept { return current_fiber == nullptr; }
+    [[nodiscard]] const stack_span& loop_stack() const noexcept { return hub_stack_; }
     [[nodiscard]] fiber_core& main_fiber() noexcept { return *main_; }
     [[nodiscard]] timer_wheel& timers() noexcept { return timers_; }
     [[nodiscard]] poller& reactor() noexcept { return poller_; }

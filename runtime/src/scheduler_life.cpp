@@ -33,9 +33,20 @@ void destroy_main(fiber_core& f) noexcept { delete &f; }
 // The main fiber runs code that nobody spawned: it has no body and leaves no result.
 constexpr fiber_core::operations main_operations{nullptr, nullptr, nullptr, &destroy_main};
 
+bool describe_loop_stack(running_stack& out) noexcept {
+    if (current_scheduler == nullptr) return false;
+    const stack_span& stack = current_scheduler->loop_stack();
+    out.guard_begin = stack.base - stack.guard;
+    out.guard_end = stack.base;
+    out.stack_size = stack.slot;
+    out.is_loop = true;
+    return true;
+}
+
 bool describe_running_stack(running_stack& out) noexcept {
     const fiber_core* f = current_fiber;
-    if (f == nullptr || f->stack_base == nullptr) return false;
+    if (f == nullptr) return describe_loop_stack(out);
+    if (f->stack_base == nullptr) return false;
     out.guard_begin = f->stack_base - f->stack_guard;
     out.guard_end = f->stack_base;
     out.stack_size = f->stack_slot;

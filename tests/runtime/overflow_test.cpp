@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 #include <signal.h>
 
+#include <chrono>
 #include <cstddef>
 #include <cstdlib>
 #include <string>
@@ -10,6 +11,7 @@
 
 #include "ramie/event.hpp"
 #include "ramie/fiber.hpp"
+#include "ramie/post.hpp"
 #include "ramie/run.hpp"
 #include "support/fiber_test.hpp"
 
@@ -87,6 +89,18 @@ TEST_F(overflow, on_a_thread_s_fiber_is_reported) {
         std::thread([] { run_fiber({.name = "endless"}, [] { recurse(100'000'000); }); }).join();
     };
     EXPECT_EXIT(program(), KilledBySignal(SIGSEGV), report_of(" \"endless\"", "256") + "$");
+}
+
+// A posted function or an Asio handler.
+TEST_F(overflow, of_the_loop_is_reported) {
+    const auto program = [] {
+        ramie::this_scheduler().post([] { recurse(100'000'000); });
+        this_fiber::yield();
+        this_fiber::sleep_for(std::chrono::hours(1));
+    };
+    EXPECT_EXIT(
+        ramie::run(program), KilledBySignal(SIGSEGV),
+        "^ramie: stack overflow in the loop [^\n]*: its stack is 256 KiB [^\n]*fiber[^\n]*\n$");
 }
 
 TEST_F(overflow, of_the_main_fiber_is_the_thread_s_own) {
