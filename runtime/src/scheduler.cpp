@@ -28,6 +28,17 @@ constexpr std::uint32_t switches_per_look = 64;
 // on a cold stack costs about a microsecond.
 constexpr std::size_t timers_per_poll = 2048;
 
+bool is_system_exit(const std::exception_ptr& error) noexcept {
+    if (error == nullptr) return false;
+    try {
+        std::rethrow_exception(error);
+    } catch (const system_exit&) {
+        return true;
+    } catch (...) {
+        return false;
+    }
+}
+
 std::int64_t monotonic_now() noexcept {
     timespec t;
     clock_gettime(CLOCK_MONOTONIC, &t);
@@ -306,6 +317,10 @@ void scheduler::end_unstarted(fiber_core& f, std::exception_ptr error) noexcept 
     f.state = fiber_state::finished;
     f.exited = error == nullptr;
     f.error = std::move(error);
+    if (is_system_exit(f.error)) {
+        f.observed = true;
+        throw_in_main(f.error);
+    }
     if (f.armed()) {
         timers_.cancel(f);
         bury(f);

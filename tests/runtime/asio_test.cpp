@@ -18,6 +18,7 @@
 #include "ramie/event.hpp"
 #include "ramie/fiber.hpp"
 #include "ramie/post.hpp"
+#include "ramie/run.hpp"
 #include "ramie/timeout.hpp"
 #include "ramie/wait_fd.hpp"
 #include "support/fiber_test.hpp"
@@ -249,6 +250,14 @@ TEST_F(asio, operation_cannot_be_awaited_on_the_loop) {
     done.wait();
     EXPECT_NE(refusal.find("loop"), std::string::npos);
     EXPECT_FALSE(initiated);
+}
+
+TEST_F(asio, handler_that_throws_a_system_exit_ends_run_with_its_code) {
+    EXPECT_EQ(ramie::run([] {
+                  net::post(this_io_context(), [] { throw ramie::system_exit{7}; });
+                  this_fiber::sleep_for(1h);
+              }),
+              7);
 }
 
 TEST_F(asio, handler_that_throws_is_reported_and_stops_no_other) {

@@ -10,6 +10,7 @@
 #include "ramie/event.hpp"
 #include "ramie/fiber.hpp"
 #include "ramie/post.hpp"
+#include "ramie/timer.hpp"
 #include "support/fiber_test.hpp"
 
 namespace {
@@ -169,6 +170,34 @@ TEST_F(system_exit, of_main_or_of_a_posted_function_ends_run_too) {
                   this_fiber::sleep_for(1h);
               }),
               5);
+}
+
+TEST_F(system_exit, comes_from_links_timers_and_kills_too) {
+    const auto code_of = [](auto start) {
+        return ramie::run([&] {
+            [[maybe_unused]] const auto kept = start();
+            this_fiber::sleep_for(1h);
+        });
+    };
+    const auto leave = [] { throw ramie::system_exit{7}; };
+    const auto error = std::make_exception_ptr(ramie::system_exit{8});
+    EXPECT_EQ(
+        code_of([&] { return spawn([] {}).link([&](const ramie::fiber_base&) { leave(); }); }), 7);
+    EXPECT_EQ(code_of([&] { return ramie::timer(1ms, leave); }), 7);
+    EXPECT_EQ(code_of([&] { return ramie::timer(1ms, 1ms, leave); }), 7);
+    EXPECT_EQ(code_of([&] {
+                  auto waiting = spawn([] { this_fiber::sleep_for(1h); });
+                  this_fiber::yield();
+                  waiting.try_kill(error);
+                  return waiting;
+              }),
+              8);
+    EXPECT_EQ(code_of([&] {
+                  auto unstarted = spawn([] {});
+                  unstarted.try_kill(error);
+                  return unstarted;
+              }),
+              8);
 }
 
 TEST_F(system_exit, reaches_main_whatever_it_waits_for) {
