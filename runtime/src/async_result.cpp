@@ -17,7 +17,12 @@ async_state::async_state() : home_(scheduler::get().post_box()) {}
 
 bool async_state::ready() const noexcept {
     const std::lock_guard guard(mutex);
-    return done;
+    return done_;
+}
+
+std::exception_ptr async_state::exception() const noexcept {
+    const std::lock_guard guard(mutex);
+    return error_;
 }
 
 bool async_state::wait(deadline until) {
@@ -34,8 +39,7 @@ bool async_state::wait(deadline until) {
 
 void async_state::wait_for_value(deadline until) {
     if (!wait(until)) throw timeout_expired("async_result::get");
-    const std::lock_guard guard(mutex);
-    if (error != nullptr) std::rethrow_exception(error);
+    if (const std::exception_ptr error = exception()) std::rethrow_exception(error);
 }
 
 void async_state::wake_waiters() {

@@ -54,6 +54,30 @@ TEST_F(async_result, carries_an_exception) {
     EXPECT_EQ(error_of([&] { r.get(); }), "boom");
 }
 
+// The copy of a value is the user's code, and so is its end.
+struct leisurely {
+    leisurely() = default;
+    leisurely(const leisurely&) { this_fiber::sleep_for(1s); }
+    leisurely& operator=(const leisurely&) = delete;
+    ~leisurely() { this_fiber::yield(); }
+};
+
+TEST_F(async_result, is_open_to_others_while_its_value_is_copied_or_destroyed) {
+    ramie::async_result<leisurely> r;
+    const auto setter = spawn([r]() mutable { r.set(leisurely()); });
+    const auto getter = spawn([r] { r.get(); });
+    while (!getter.ready()) {
+        this_fiber::sleep_for(100ms);
+        EXPECT_EQ(r.exception(), nullptr);
+    }
+    setter.get();
+    spawn([r]() mutable { r.set(); });
+    for (int i = 0; i != 4; ++i) {
+        this_fiber::yield();
+        EXPECT_TRUE(r.ready());
+    }
+}
+
 TEST_F(async_result, keeps_what_was_set_last) {
     ramie::async_result<int> r;
     r.set(1);

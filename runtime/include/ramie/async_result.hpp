@@ -10,7 +10,6 @@
 #include <exception>
 #include <memory>
 #include <mutex>
-#include <optional>
 #include <type_traits>
 #include <utility>
 
@@ -31,21 +30,36 @@ class async_state : public std::enable_shared_from_this<async_state> {
     bool wait(deadline until);
     // Like wait, but throws timeout_expired, and the exception if that is what arrived.
     void wait_for_value(deadline until);
-    void wake_waiters();
     [[nodiscard]] bool ready() const noexcept;
+    [[nodiscard]] std::exception_ptr exception() const noexcept;
+
+    // It is there: `store` exchanges the value. What was there before is destroyed by the caller,
+    // in `error` too: nothing of the user's runs under the lock.
+    template <class Store>
+    void finish(std::exception_ptr error, Store store) {
+        {
+            const std::lock_guard guard(mutex);
+            store();
+            error_.swap(error);
+            done_ = true;
+        }
+        wake_waiters();
+    }
 
     mutable thread_lock mutex;  // held for a few instructions, never across a suspension
-    bool done = false;
-    std::exception_ptr error;
 
   private:
+    void wake_waiters();
+
+    bool done_ = false;
+    std::exception_ptr error_;
     std::shared_ptr<mailbox> home_;  // of the thread whose fibers wait
     wait_queue waiters_;
 };
 
 template <class T>
 struct async_value final : async_state {
-    std::optional<T> value;
+    std::shared_ptr<T> value;  // another one each time, so that who copies it needs no lock
 };
 template <>
 struct async_value<void> final : async_state {};
@@ -55,20 +69,23 @@ struct async_value<void> final : async_state {};
 template <class T = void>
 class async_result {
   public:
+    // Never suspends.
     async_result() : state_(std::make_shared<detail::async_value<T>>()) {}
 
     // Sets the value and wakes all who wait; the last set wins. Callable from any thread.
     template <class... V>
     void set(V&&... value) {
-        finish([&] {
-            if constexpr (!std::is_void_v<T>) state_->value.emplace(std::forward<V>(value)...);
-            state_->error = nullptr;
-        });
+        if constexpr (std::is_void_v<T>) {
+            state_->finish(nullptr, [] {});
+        } else {
+            std::shared_ptr<T> made = std::make_shared<T>(std::forward<V>(value)...);
+            state_->finish(nullptr, [&] { state_->value.swap(made); });
+        }
     }
 
     // Callable from any thread.
     void set_exception(std::exception_ptr error) {
-        finish([&] { state_->error = std::move(error); });
+        state_->finish(std::move(error), [] {});
     }
 
     // Waits for it; true when it is there, false at the deadline. Suspends the calling fiber.
@@ -79,28 +96,19 @@ class async_result {
     T get(deadline until = {}) const {
         state_->wait_for_value(until);
         if constexpr (!std::is_void_v<T>) {
-            const std::lock_guard guard(state_->mutex);
-            return *state_->value;
+            return *value();
         }
     }
 
     // Callable from any thread.
     [[nodiscard]] bool ready() const noexcept { return state_->ready(); }
     [[nodiscard]] bool successful() const noexcept { return ready() && exception() == nullptr; }
-    [[nodiscard]] std::exception_ptr exception() const noexcept {
-        const std::lock_guard guard(state_->mutex);
-        return state_->error;
-    }
+    [[nodiscard]] std::exception_ptr exception() const noexcept { return state_->exception(); }
 
   private:
-    template <class Store>
-    void finish(Store store) {
-        {
-            const std::lock_guard guard(state_->mutex);
-            store();
-            state_->done = true;
-        }
-        state_->wake_waiters();
+    auto value() const {
+        const std::lock_guard guard(state_->mutex);
+        return state_->value;
     }
 
     std::shared_ptr<detail::async_value<T>> state_;
