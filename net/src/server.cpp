@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <initializer_list>
 #include <limits>
+#include <new>
 #include <stdexcept>
 #include <utility>
 #include <vector>
@@ -59,27 +60,33 @@ class shield {
 // A connection's place in the pool; freed with the fiber, also when that never ran.
 class stream_server::place {
   public:
-    explicit place(stream_server& server)
-        : server_(&server), here_(server.fibers_.emplace(server.fibers_.end())) {
+    place(stream_server& server, int fd)
+        : server_(&server), here_(server.served_.emplace(server.served_.end())) {
+        here_->fd = fd;
+        if (const auto* facts = ramie::detail::facts_of(fd)) here_->generation = facts->generation;
+        here_->next_look = ramie::detail::now_ns() + server.time_between_looks().count();
+        if (server.served_.size() != 1) return;
         server.empty_.clear();
+        server.busy_.set();
     }
     place(place&& other) noexcept
         : server_(std::exchange(other.server_, nullptr)), here_(other.here_) {}
     place& operator=(place&&) = delete;
     ~place() {
         if (server_ == nullptr) return;
-        server_->fibers_.erase(here_);
+        server_->served_.erase(here_);
         server_->room_.set();
-        if (!server_->fibers_.empty()) return;
+        if (!server_->served_.empty()) return;
+        server_->busy_.clear();
         server_->empty_.set();
         if (server_->stopping_) server_->stopped_.set();
     }
 
-    [[nodiscard]] fiber_base& fiber() const noexcept { return *here_; }
+    [[nodiscard]] detail::connection& connection() const noexcept { return *here_; }
 
   private:
     stream_server* server_;
-    std::list<fiber_base>::iterator here_;
+    std::list<detail::connection>::iterator here_;
 };
 
 stream_server::stream_server(const net::endpoint& where, handler h, const server_options& options)
@@ -108,6 +115,8 @@ stream_server::~stream_server() {
 void stream_server::start() {
     if (stopping_) throw std::logic_error("ramie: start of a server that was stopped");
     if (acceptor_) return;
+    if (time_between_looks().count() != 0 && !watcher_)
+        watcher_ = spawn({.name = options_.name + " watcher"}, [this] { watch_connections(); });
     acceptor_ = spawn({.name = options_.name + " acceptor"}, [this] { accept_all(); });
 }
 
@@ -132,9 +141,12 @@ void stream_server::stop(deadline grace) {
     if (empty_.is_set()) stopped_.set();
     if (grace.expired() || !empty_.wait(grace)) {
         // A copy: what has not started yet leaves the list at once.
-        for (const fiber_base& f : std::vector(fibers_.begin(), fibers_.end())) f.try_kill();
+        std::vector<fiber_base> left;
+        for (const detail::connection& each : served_) left.push_back(each.fiber);
+        for (const fiber_base& f : left) f.try_kill();
         empty_.wait();
     }
+    watcher_.kill();
     acceptor_.join();
 }
 
@@ -155,7 +167,7 @@ void stream_server::accept_all() {
 // Goes on as long as connections wait; accept() lets the other fibers run now and then.
 void stream_server::accept_connections() {
     for (;;) {
-        while (fibers_.size() >= options_.pool) {
+        while (served_.size() >= options_.pool) {
             room_.clear();
             room_.wait();
         }
@@ -164,28 +176,35 @@ void stream_server::accept_connections() {
             pause_ = {};
         } catch (const std::system_error& e) {
             if (!is_shortage(e)) throw;
-            endure(e);
+            endure(e.code(), e.what());
+        } catch (const std::bad_alloc&) {
+            endure(std::make_error_code(std::errc::not_enough_memory),
+                   "no memory for a connection");
         }
     }
 }
 
 void stream_server::admit(tcp_stream peer) {
-    place mine(*this);
-    fiber_base& handle_of_it = mine.fiber();
+    place mine(*this, peer.native_handle());
+    fiber_base& handle_of_it = mine.connection().fiber;
     handle_of_it = spawn(
         {.stack_size = options_.stack_size},
-        [this](place&&, tcp_stream&& owned) { handle(std::move(owned)); }, std::move(mine),
+        [this](place&& its, tcp_stream&& owned) { handle(its, std::move(owned)); }, std::move(mine),
         std::move(peer));
     ++stats_.accepted;
 }
 
-void stream_server::handle(tcp_stream&& peer) {
+void stream_server::handle(const place& mine, tcp_stream&& peer) {
     const net::endpoint from = peer.remote_endpoint();
     try {
         handler_(std::move(peer));
     } catch (const fiber_exit&) {
         throw;
     } catch (const system_exit&) {
+        throw;
+    } catch (const timeout_expired&) {
+        if (mine.connection().stalled) return;
+        blame(from);
         throw;
     } catch (const std::system_error& e) {
         if (is_ordinary_end(e)) return;

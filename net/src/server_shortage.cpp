@@ -5,6 +5,8 @@
 
 #include <algorithm>
 #include <chrono>
+#include <exception>
+#include <new>
 #include <string>
 #include <system_error>
 
@@ -36,12 +38,12 @@ void spare_descriptor::give_up() noexcept {
 }  // namespace detail
 
 // Accepting again at once would fail again at once, for as long as the connection waits.
-void stream_server::endure(const std::system_error& shortage) {
+void stream_server::endure(const std::error_code& shortage, const char* what) {
     ++stats_.shortages;
-    const auto& code = shortage.code();
-    if (code == std::errc::too_many_files_open || code == std::errc::too_many_files_open_in_system)
+    if (shortage == std::errc::too_many_files_open ||
+        shortage == std::errc::too_many_files_open_in_system)
         shed_one();
-    report(shortage);
+    report(what);
     pause_ = std::clamp(2 * pause_, shortest_pause, longest_pause);
     room_.clear();
     room_.wait(pause_);
@@ -51,19 +53,22 @@ void stream_server::shed_one() noexcept {
     spare_.give_up();
     try {
         if (listener_.try_accept()) ++stats_.shed;
-    } catch (const std::system_error&) {
-        // Somebody else took the number.
+    } catch (const std::exception&) {
+        // Somebody else took the number, or there is no memory to say so.
     }
     spare_.take();
 }
 
-void stream_server::report(const std::system_error& shortage) {
+void stream_server::report(const char* what) noexcept {
     if (!quiet_until_.expired()) return;
-    quiet_until_ = 1s;
-    const std::string line = "ramie: " + options_.name + ": " + shortage.what() +
-                             "; clients wait, " + std::to_string(stats_.shed) +
-                             " were sent away so far\n";
-    [[maybe_unused]] const auto written = ::write(STDERR_FILENO, line.data(), line.size());
+    try {
+        const std::string line = "ramie: " + options_.name + ": " + what + "; clients wait, " +
+                                 std::to_string(stats_.shed) + " were sent away so far\n";
+        quiet_until_ = 1s;
+        [[maybe_unused]] const auto written = ::write(STDERR_FILENO, line.data(), line.size());
+    } catch (const std::bad_alloc&) {
+        // The next one may find the memory for a line.
+    }
 }
 
 }  // namespace ramie::net

@@ -1,4 +1,4 @@
-// A server that runs out of descriptors.
+// A server that runs out of descriptors, or of memory.
 
 #include <sys/resource.h>
 #include <sys/wait.h>
@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "counted_calls.hpp"
+#include "failing_new.hpp"
 #include "loopback.hpp"
 #include "ramie/net/server.hpp"
 #include "ramie/testing.hpp"
@@ -117,6 +118,36 @@ TEST_F(server_shortage, a_handler_that_cannot_be_spawned_costs_its_connection_al
     EXPECT_EQ(served.front().read_some(buffer), 1U);
 }
 
+// Whatever the allocation is that fails between the accept and the handler.
+TEST_F(server_shortage, a_new_that_fails_costs_one_connection_at_most) {
+    ramie::testing::virtual_clock clock;
+    stream_server echoing("127.0.0.1:0", &echo);
+    echoing.start();
+    ramie::this_fiber::yield();
+    std::vector<std::unique_ptr<plain_client>> clients;
+    int failures = 0;
+    for (int i = 0; i != 80; ++i) {
+        const auto before = echoing.stats();
+        clients.push_back(std::make_unique<plain_client>(echoing.endpoint()));
+        const auto report = stderr_of([&] {
+            ramie::test::fail_new(1 + i % 2);
+            wait_until([&] {
+                return echoing.stats().accepted + echoing.stats().shortages !=
+                       before.accepted + before.shortages;
+            });
+            failures += ramie::test::new_has_failed() ? 1 : 0;
+            ramie::test::fail_new(0);
+            ramie::this_fiber::sleep_for(10ms);
+        });
+        clients.push_back(std::make_unique<plain_client>(echoing.endpoint()));
+        const plain_client& next = *clients.back();
+        next.send("x");
+        wait_until([&] { return unread(next) == 1; });
+    }
+    EXPECT_GE(failures, 40);
+    EXPECT_GE(echoing.stats().shortages, 40U);
+}
+
 // In a process of its own: serves with few descriptors, and tells how it went.
 struct starved_server {
     explicit starved_server(rlim_t descriptors) {
@@ -183,6 +214,8 @@ struct starved_server {
     int result = -1;
 };
 
+// Within which time those that waited are served is asked above, on the virtual clock; here it is
+// real, and has no bound on a machine that is busy.
 TEST(server_in_want, sends_clients_away_without_spinning_and_serves_again) {
     starved_server starved(64);
     const net::endpoint there("127.0.0.1", starved.port);

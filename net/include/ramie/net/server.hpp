@@ -7,7 +7,8 @@
 //     server.serve();    // until somebody calls server.stop(5s)
 //
 // Belongs to one thread. Not a connection more than `pool`: the others wait in the kernel's
-// backlog. Lives on when descriptors or memory run out, see server_stats.
+// backlog. Lives on when descriptors or memory run out, see server_stats. A peer that is silent, or
+// does not read, loses its place, see server_options.
 #pragma once
 
 #include <chrono>
@@ -22,6 +23,7 @@
 #include "ramie/deadline.hpp"
 #include "ramie/event.hpp"
 #include "ramie/fiber.hpp"
+#include "ramie/net/detail/connection.hpp"
 #include "ramie/net/detail/spare_descriptor.hpp"
 #include "ramie/net/socket.hpp"
 
@@ -33,16 +35,24 @@ struct server_options {
     bool reuse_port = false;      // see listener_options
     std::string name = "server";  // for reports
     std::size_t stack_size = 0;   // of a handler, see fiber_options
+
+    // How long a read of the connection waits for its peer, and a write, when the call has no
+    // deadline of its own; up to a quarter of the shorter one may be added. Then the call throws
+    // timeout_expired; a handler that lets it pass ends its connection quietly. Zero: for ever.
+    std::chrono::nanoseconds idle_timeout = std::chrono::seconds(60);
+    std::chrono::nanoseconds write_timeout = std::chrono::seconds(30);
 };
 
 struct server_stats {
     std::uint64_t accepted = 0;   // connections given to a handler
     std::uint64_t failed = 0;     // handlers that ended with an exception that was reported
+    std::uint64_t timed_out = 0;  // calls that idle_timeout or write_timeout has ended
     std::uint64_t shortages = 0;  // accepts that found no descriptor (EMFILE, ENFILE) or no memory
-                                  // (ENOBUFS, ENOMEM): a pause of 5 ms, doubling up to 640 ms or
-                                  // until a connection ends, and at most a line a second on stderr
-    std::uint64_t shed = 0;       // of those, connections that were closed unserved, with the help
-                                  // of a spare descriptor, so that a client sees an end
+                                  // (ENOBUFS, ENOMEM, or for the handler's fiber: its connection is
+                                  // closed): a pause of 5 ms, doubling up to 640 ms or until a
+                                  // connection ends, and at most a line a second on stderr
+    std::uint64_t shed = 0;  // of the former, connections that were closed unserved, with the help
+                             // of a spare descriptor, so that a client sees an end
 };
 
 class stream_server {
@@ -78,7 +88,7 @@ class stream_server {
     [[nodiscard]] const net::endpoint& endpoint() const noexcept { return where_; }
 
     // How many are being served. Never suspends.
-    [[nodiscard]] std::size_t connections() const noexcept { return fibers_.size(); }
+    [[nodiscard]] std::size_t connections() const noexcept { return served_.size(); }
 
     // Never suspends.
     [[nodiscard]] const server_stats& stats() const noexcept { return stats_; }
@@ -89,11 +99,15 @@ class stream_server {
     void accept_all();
     void accept_connections();
     void admit(tcp_stream);
-    void handle(tcp_stream&&);
+    void handle(const place&, tcp_stream&&);
     void blame(const net::endpoint& peer);
-    void endure(const std::system_error& shortage);
+    void endure(const std::error_code& shortage, const char* what);
     void shed_one() noexcept;
-    void report(const std::system_error& shortage);
+    void report(const char* what) noexcept;
+    [[nodiscard]] std::chrono::nanoseconds time_between_looks() const noexcept;
+    void watch_connections();
+    void look_at_those_due() noexcept;
+    void look_at(detail::connection&, std::int64_t now) noexcept;
 
     tcp_listener listener_;
     handler handler_;
@@ -105,9 +119,11 @@ class stream_server {
     deadline quiet_until_ = deadline::at(0);
 
     fiber<> acceptor_;
-    std::list<fiber_base> fibers_;
-    event room_;         // a connection has ended
-    event empty_{true};  // no connection is left
+    fiber<> watcher_;
+    std::list<detail::connection> served_;  // who is to be looked at first is first
+    event room_;                            // a connection has ended
+    event busy_;                            // there are connections
+    event empty_{true};                     // no connection is left
     event stopped_;
     bool stopping_ = false;
     int servers_ = 0;  // fibers in serve()
