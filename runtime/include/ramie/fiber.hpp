@@ -25,7 +25,10 @@ namespace ramie {
 struct fiber_options {
     std::string name = {};       // for reports; default "fiber-<id>"
     std::size_t stack_size = 0;  // bytes, guard included, rounded up to a power of two, at least
-                                 // 16 KiB; 0: RAMIE_STACK_SIZE or 256 KiB. Untouched pages are free
+                                 // 16 KiB; 0: RAMIE_STACK_SIZE or 256 KiB. Untouched pages are
+                                 // free. A frame of several KiB may jump over the guard in code
+                                 // that was compiled without -fstack-clash-protection, which
+                                 // ramie::runtime brings along for those that use CMake
 };
 
 using link_id = std::uint64_t;
