@@ -1,8 +1,7 @@
 // Keeps many connections to an echo server busy, a fiber for each, and checks every byte.
 //
 //     stress_client --port 7000 --connections 10000 --size 64 --pipeline 1 --duration 10
-//     stress_client --port 7000 --json         a line of JSON each second, the last one is the
-//     result
+//     stress_client --port 7000 --json         a line of JSON each second, last the result
 //
 // A connection sends its next request when an answer has come: latencies are those of a server that
 // never rests. Exit status 1 when a byte is lost or wrong or a connection fails.

@@ -31,6 +31,9 @@
 
 namespace ramie::detail {
 
+// What a context is entered with: who left, and what for.
+using context_entrance = boost::context::detail::transfer_t;
+
 // libstdc++'s __cxa_eh_globals: the exceptions being handled, and how many are in flight.
 struct exception_globals {
     void* caught;
@@ -54,9 +57,9 @@ __attribute__((always_inline, no_sanitize("thread"))) inline void tell_tsan(void
 // that never meets its return would shift the processor's return stack by one, and every return of
 // the resumed fiber would be mispredicted (measured: 24 ns against 10 a switch). Functions that
 // contain it are compiled without a red zone.
-inline boost::context::detail::transfer_t raw_jump(void* to, void* data) noexcept {
+inline context_entrance raw_jump(void* to, void* data) noexcept {
 #if defined(__x86_64__) && !RAMIE_ASAN && !RAMIE_TSAN
-    boost::context::detail::transfer_t back;
+    context_entrance back;
     asm volatile(
         "leaq 1f(%%rip), %%rax\n\t"
         "pushq %%rax\n\t"
@@ -113,8 +116,7 @@ inline fiber_core& jump(fiber_core& from, fiber_core& to, const thread_globals& 
 
 // To be called first in a new context; returns the fiber that ran before. A fiber starts with no
 // exception in flight and no error.
-inline fiber_core& begin_context(boost::context::detail::transfer_t from,
-                                 const thread_globals& globals) noexcept {
+inline fiber_core& begin_context(context_entrance from, const thread_globals& globals) noexcept {
 #if RAMIE_ASAN
     __sanitizer_finish_switch_fiber(nullptr, nullptr, nullptr);
 #endif
@@ -127,7 +129,7 @@ inline fiber_core& begin_context(boost::context::detail::transfer_t from,
 
 // Makes `f` resumable: it starts in `entry`, with frames below `stack_top`.
 void make_context(fiber_core& f, std::byte* stack_bottom, std::byte* stack_top,
-                  void (*entry)(boost::context::detail::transfer_t)) noexcept;
+                  void (*entry)(context_entrance)) noexcept;
 
 // Makes `f` stand for the thread's own stack, on which the caller runs.
 void adopt_thread_stack(fiber_core& f) noexcept;

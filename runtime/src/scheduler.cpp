@@ -268,7 +268,7 @@ __attribute__((always_inline)) inline void scheduler::run_fiber() {
 }
 
 // One frame, without calls that stay open: the processor's return stack is left as it was found.
-void scheduler::enter(boost::context::detail::transfer_t from) {
+void scheduler::enter(context_entrance from) {
     RAMIE_END_OF_BACKTRACE();
     scheduler& s = *current_scheduler;
     fiber_core& previous = begin_context(from, s.globals_);

@@ -104,7 +104,7 @@ class scheduler {
     void call_links(fiber_core&) noexcept;
 
     // Where every context begins: the hub's loop, or a fiber's body.
-    [[noreturn]] static void enter(boost::context::detail::transfer_t from);
+    [[noreturn]] static void enter(context_entrance from);
 
     [[nodiscard]] std::int64_t now() const noexcept;
     [[nodiscard]] static bool in_hub() noexcept { return current_fiber == nullptr; }

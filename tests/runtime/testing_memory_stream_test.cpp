@@ -170,7 +170,6 @@ TEST_F(stream_faults, keep_to_a_deadline) {
 
 // A reader that times out takes no byte with it.
 // Found: no waking of the writers in memory_pipe::try_read().
-// there.
 void hand_over(auto pause, std::size_t bytes) {
     auto [near, far] = memory_stream_pair(2);
     std::string seen;

@@ -34,6 +34,8 @@ struct options {
 // socket before is named on stderr: a thread that waits in it is past the patch. Never suspends.
 // Callable from any thread.
 void patch_all(options = {}) noexcept;
+
+// One family each, as by patch_all(). Never suspend. Callable from any thread.
 void patch_socket() noexcept;
 void patch_sleep() noexcept;
 void patch_poll() noexcept;
@@ -41,7 +43,8 @@ void patch_dns() noexcept;
 void patch_lock() noexcept;
 void patch_process() noexcept;
 void patch_signal() noexcept;
-// What these do on descriptors needs patch_socket, too, which knows what a number means.
+// What these do on descriptors needs patch_socket, too, which knows what a number means. Never
+// suspend. Callable from any thread.
 void patch_stdio() noexcept;
 void patch_file() noexcept;
 

@@ -28,9 +28,9 @@ namespace ramie {
 // not suspend. Never call run() on it. Never suspends.
 boost::asio::io_context& this_io_context();
 
-// Completion token: starts the operation and parks the fiber until it has completed. Returns what
+// Completion token: an operation that is started with it returns when it has completed, and what
 // the handler would get, without the error code, which is thrown as std::system_error. A kill or a
-// timeout cancels the operation, waits for its end, and is thrown then.
+// timeout cancels the operation, waits for its end, and is thrown then. Suspends the calling fiber.
 struct use_fiber_t {};
 inline constexpr use_fiber_t use_fiber{};
 
@@ -97,6 +97,7 @@ auto run_operation(Initiation&& initiate, InitArgs&&... init_args) {
 template <class... Args>
 class boost::asio::async_result<ramie::use_fiber_t, void(Args...)> {
   public:
+    // What Asio calls for an operation with the token. Suspends the calling fiber.
     template <class Initiation, class... InitArgs>
     static auto initiate(Initiation&& initiation, ramie::use_fiber_t, InitArgs&&... init_args) {
         auto values = ramie::detail::run_operation<Args...>(std::forward<Initiation>(initiation),

@@ -38,9 +38,11 @@ class channel {
     using value_type = T;
     using place = detail::channel_place<T>;
 
+    // Never suspends.
     channel() noexcept = default;
     channel(const channel&) = delete;
     channel& operator=(const channel&) = delete;
+    // Never suspends.
     ~channel() {
         getters_.close();
         putters_.close();
@@ -98,13 +100,15 @@ class channel {
         getters_.wake_all();
         putters_.wake_all();
     }
+    // Never suspends.
     [[nodiscard]] bool is_shut_down() const noexcept { return shut_; }
 
     // Takes items until the channel is shut down. Each step suspends the calling fiber.
     detail::item_iterator<channel> begin() { return detail::item_iterator<channel>(*this); }
+    // Never suspends.
     [[nodiscard]] std::default_sentinel_t end() const noexcept { return {}; }
 
-    // For select().
+    // For select(). Never suspend.
     void enqueue_getter(place& p) noexcept { getters_.enqueue(p); }
     void enqueue_putter(place& p) noexcept { putters_.enqueue(p); }
 

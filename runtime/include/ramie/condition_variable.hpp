@@ -22,9 +22,11 @@ namespace ramie {
 // With any lock that has lock() and unlock(). Wakes in order of arrival.
 class condition_variable {
   public:
+    // Never suspends.
     condition_variable() noexcept = default;
     condition_variable(const condition_variable&) = delete;
     condition_variable& operator=(const condition_variable&) = delete;
+    // Never suspends.
     ~condition_variable() { waiters_.close(); }
 
     // Gives `held` back and waits; true when notified, false at the deadline. It may return true

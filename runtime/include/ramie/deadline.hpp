@@ -66,6 +66,7 @@ class deadline {
         return d;
     }
 
+    // Never suspends.
     [[nodiscard]] constexpr bool is_never() const noexcept { return ns_ == forever; }
 
     // True once the moment has come. Never suspends.
@@ -74,6 +75,7 @@ class deadline {
     // Nanoseconds of the monotonic clock; the largest value means never. Never suspends.
     [[nodiscard]] constexpr std::int64_t nanoseconds() const noexcept { return ns_; }
 
+    // The earlier one is less; never is the largest. Never suspends.
     friend constexpr auto operator<=>(const deadline&, const deadline&) noexcept = default;
 
   private:

@@ -2,12 +2,12 @@
 //
 //     try { worker.get(); }
 //     catch (const ramie::timeout_expired& e) { log(e.what()); }   // also a std::system_error
-//     catch (const std::system_error& e) { log(e.what()); }        // the call, the peer, the
-//     reason
+//     catch (const std::system_error& e) { log(e.what()); }        // the call and the reason
 //
-// Every one but fiber_exit and system_exit derives from std::system_error. Those two derive from
-// nothing, so that a `catch (const std::exception&)` in the middle of a program cannot swallow
-// them.
+// What the world does to a program derives from std::system_error; what is wrong in the program
+// itself (a handle of another thread, a wait on the loop, an empty callable) is a std::logic_error.
+// fiber_exit and system_exit derive from nothing, so that a `catch (const std::exception&)` in the
+// middle of a program cannot swallow them.
 #pragma once
 
 #include <stdexcept>

@@ -22,20 +22,22 @@ class event {
     explicit event(bool set = false) noexcept : set_(set) {}
     event(const event&) = delete;
     event& operator=(const event&) = delete;
+    // Never suspends.
     ~event() { waiters_.close(); }
 
     // Wakes all who wait now; `set(); clear();` wakes them just the same. Never suspends.
     void set() noexcept;
 
-    // Never suspends.
+    // Who was woken before is not called back. Never suspends.
     void clear() noexcept { set_ = false; }
+    // Never suspends.
     [[nodiscard]] bool is_set() const noexcept { return set_; }
 
     // Waits until the event is set; false at the deadline. Behind those that were woken by the
     // last set() and have not run yet. Suspends the calling fiber.
     bool wait(deadline until = {});
 
-    // For select().
+    // For select(). Never suspends.
     void enqueue(detail::waiter& w) noexcept { waiters_.enqueue(w); }
 
   private:

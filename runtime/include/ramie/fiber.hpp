@@ -38,6 +38,9 @@ class fiber_base {
   public:
     // A handle to no fiber: ready, not successful. Never suspends.
     fiber_base() noexcept = default;
+    // Handles to the same fiber. With the last one of an ended fiber goes its result, and an
+    // exception that nobody has looked at is reported. Suspend the calling fiber only if the
+    // destructor of the result, or the function given to on_unhandled_exception(), does.
     fiber_base(const fiber_base& other) noexcept : core_(other.core_) {
         if (core_ != nullptr) detail::retain(*core_);
     }
@@ -61,8 +64,9 @@ class fiber_base {
     bool kill(deadline until = {}) const { return kill(nullptr, until); }
     bool kill(std::exception_ptr error, deadline until = {}) const;
 
-    // The same without waiting; on oneself it is thrown at the next suspension point.
-    // Never suspends.
+    // The same without waiting for the end; on oneself it is thrown at the next suspension point.
+    // The callable of a fiber that has not started is destroyed here: suspends the calling fiber if
+    // that destructor does, else never.
     void try_kill(std::exception_ptr error = nullptr) const;
 
     // True when the fiber has ended. Never suspends.
@@ -86,14 +90,17 @@ class fiber_base {
     // Small number, unique in this thread. 0: no fiber. Never suspends.
     [[nodiscard]] std::uint64_t id() const noexcept;
 
-    // Never suspends.
+    // For reports; see fiber_options. Never suspends.
     [[nodiscard]] std::string name() const;
+    // Never suspends.
     void set_name(std::string) const;
 
+    // False for a handle to no fiber. Never suspends.
     explicit operator bool() const noexcept { return core_ != nullptr; }
+    // True for handles to the same fiber, or to none. Never suspends.
     friend bool operator==(const fiber_base&, const fiber_base&) noexcept = default;
 
-    // For this library: shares the ownership of `core`.
+    // For this library: shares the ownership of `core`. Never suspends.
     explicit fiber_base(detail::fiber_core* core) noexcept : core_(core) { detail::retain(*core_); }
     [[nodiscard]] detail::fiber_core* core() const noexcept { return core_; }
 
@@ -108,7 +115,9 @@ class fiber_base {
 template <class R = void>
 class fiber : public fiber_base {
   public:
+    // A handle to no fiber. Never suspends.
     fiber() noexcept = default;
+    // For this library. Never suspends.
     explicit fiber(detail::result_core<R>* core) noexcept : fiber_base(core) {}
 
     // The result, again on every call; rethrows what the fiber ended with (fiber_exit when it was
@@ -160,9 +169,11 @@ void yield();
 
 // Returns at `until`, never earlier; zero or less is a yield. Suspends the calling fiber.
 void sleep_until(deadline until);
+// The same for a duration. Suspends the calling fiber.
 inline void sleep_for(deadline duration) { sleep_until(duration); }
 
-// Never suspends.
+// Of the calling fiber, as the members of its handle, which self() is. On the loop, and before the
+// first fiber of a thread: no fiber. Never suspend.
 [[nodiscard]] std::uint64_t id() noexcept;
 [[nodiscard]] std::string name();
 [[nodiscard]] fiber_base self() noexcept;

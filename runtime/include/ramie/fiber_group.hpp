@@ -45,7 +45,8 @@ bool join_all(const Range& fibers, deadline until = {}) {
 }
 
 // Kills all and waits for their end. Those that have not started are ended before any other fiber
-// runs. Throws timeout_expired when some are alive at the deadline. Suspends the calling fiber.
+// runs, unless the destructor of a callable waits. Throws timeout_expired when some are alive at
+// the deadline. Suspends the calling fiber.
 template <fiber_range Range>
 void kill_all(const Range& fibers, deadline until = {}, std::exception_ptr error = nullptr) {
     detail::kill_all(detail::handles_of(fibers), std::move(error), until);

@@ -20,9 +20,11 @@ namespace ramie {
 // FIFO and fair: unlock() gives the lock to the first that waits.
 class mutex {
   public:
+    // Never suspends.
     mutex() noexcept = default;
     mutex(const mutex&) = delete;
     mutex& operator=(const mutex&) = delete;
+    // Never suspends.
     ~mutex() { waiters_.close(); }
 
     // True when the lock was taken, false at the deadline. Throws deadlock_error when the calling

@@ -26,6 +26,7 @@ class scheduler_handle {
     // True when called on the thread that this scheduler runs on. Callable from any thread.
     [[nodiscard]] bool is_current() const noexcept;
 
+    // See this_scheduler(). Callable from any thread, like what follows.
     explicit scheduler_handle(std::shared_ptr<detail::mailbox> box) noexcept;
     scheduler_handle(const scheduler_handle&) noexcept;
     scheduler_handle& operator=(const scheduler_handle&) noexcept;

@@ -70,7 +70,7 @@ class basic_queue {
         if (immediate) items_.clear();
     }
 
-    // Never suspends.
+    // Never suspend.
     [[nodiscard]] std::size_t size() const noexcept { return core_.count(); }
     [[nodiscard]] bool empty() const noexcept { return size() == 0; }
     [[nodiscard]] bool full() const noexcept { return core_.is_full(); }
@@ -79,9 +79,10 @@ class basic_queue {
     // Takes items, as get() does, until the queue is shut down and empty. Each step suspends the
     // calling fiber.
     detail::item_iterator<basic_queue> begin() { return detail::item_iterator<basic_queue>(*this); }
+    // Never suspends.
     [[nodiscard]] std::default_sentinel_t end() const noexcept { return {}; }
 
-    // For select(): what waits, and the two halves of a wait.
+    // For select(): what waits, and the two halves of a wait. Never suspend.
     [[nodiscard]] detail::queue_core& core() noexcept { return core_; }
     T take();
     template <class U>

@@ -1,8 +1,8 @@
 // How names are looked up: on threads of their own, while the fiber that asks waits.
 //
 //     ramie::configure_resolver({.limit = 10s, .keep = 30s});
-//     auto peers = ramie::net::resolve("example.org", "https");      // or the patched
-//     getaddrinfo() std::cout << ramie::resolver_counters().lookups << '\n';
+//     auto peers = ramie::net::resolve("example.org", "https");   // or patched getaddrinfo()
+//     std::cout << ramie::resolver_counters().lookups << '\n';
 //
 // libc does the looking up, so its files and rules hold. Equal questions that are asked at the same
 // time become one.

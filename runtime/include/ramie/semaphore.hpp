@@ -25,6 +25,7 @@ class semaphore {
     explicit semaphore(std::size_t permits = 1) noexcept : permits_(permits) {}
     semaphore(const semaphore&) = delete;
     semaphore& operator=(const semaphore&) = delete;
+    // Never suspends.
     ~semaphore() { waiters_.close(); }
 
     // Takes a permit; false at the deadline. Suspends the calling fiber.
@@ -50,11 +51,12 @@ class semaphore {
     // Those that nobody has. Never suspends.
     [[nodiscard]] std::size_t permits() const noexcept { return permits_; }
 
-    // As a lock, see acquire() and release().
+    // As a lock: acquire(). Suspends the calling fiber.
     bool lock(deadline until = {}) { return acquire(until); }
-    [[nodiscard]] bool try_lock() noexcept { return try_acquire(); }
     [[nodiscard]] bool try_lock_for(deadline until) { return acquire(until); }
     [[nodiscard]] bool try_lock_until(deadline until) { return acquire(until); }
+    // As a lock: try_acquire() and release(). Never suspend.
+    [[nodiscard]] bool try_lock() noexcept { return try_acquire(); }
     void unlock() noexcept { release(); }
 
   private:
@@ -100,11 +102,12 @@ class bounded_semaphore {
     // Those that nobody has. Never suspends.
     [[nodiscard]] std::size_t permits() const noexcept { return free_.permits(); }
 
-    // As a lock, see acquire() and release().
+    // As a lock: acquire(). Suspends the calling fiber.
     bool lock(deadline until = {}) { return acquire(until); }
-    [[nodiscard]] bool try_lock() noexcept { return try_acquire(); }
     [[nodiscard]] bool try_lock_for(deadline until) { return acquire(until); }
     [[nodiscard]] bool try_lock_until(deadline until) { return acquire(until); }
+    // As a lock: try_acquire() and release(). Never suspend.
+    [[nodiscard]] bool try_lock() noexcept { return try_acquire(); }
     void unlock() { release(); }
 
   private:

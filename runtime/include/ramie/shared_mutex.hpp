@@ -18,9 +18,11 @@ namespace ramie {
 // FIFO and fair: a reader that comes while a writer waits stands behind it, so neither starves.
 class shared_mutex {
   public:
+    // Never suspends.
     shared_mutex() noexcept = default;
     shared_mutex(const shared_mutex&) = delete;
     shared_mutex& operator=(const shared_mutex&) = delete;
+    // Never suspends.
     ~shared_mutex() { waiters_.close(); }
 
     // For this fiber alone; false at the deadline. Throws deadlock_error when the calling fiber has

@@ -30,6 +30,7 @@ class timeout final : private detail::time_limit {
           error_(std::move(error)) {
         if (!until.is_never()) fiber_.note(*this, until.nanoseconds());
     }
+    // As cancel(). Never suspends.
     ~timeout() { cancel(); }
     timeout(const timeout&) = delete;
     timeout& operator=(const timeout&) = delete;
@@ -72,7 +73,8 @@ decltype(auto) with_timeout(deadline until, F&& f) {
     return std::forward<F>(f)();
 }
 
-// The same, but returns `fallback` when this limit (not one around it) was exceeded.
+// The same, but returns `fallback` when this limit (not one around it) was exceeded. Suspends the
+// calling fiber when `f` does.
 template <class F, class Fallback>
 auto with_timeout(deadline until, F&& f, Fallback&& fallback)
     -> std::common_type_t<std::invoke_result_t<F>, std::decay_t<Fallback>> {
