@@ -3,6 +3,7 @@
 #include <pthread.h>
 #include <semaphore.h>
 
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -25,18 +26,24 @@ class explored_pthread_locks : public ramie::test::fiber_test {
 
 constexpr std::uint64_t seeds = 2000;
 
-void pause_at_random() {
-    static thread_local std::uint64_t count = 0;
-    ramie::testing::seeded_random random{ramie::testing::seed() + ++count};
-    switch (random.below(3)) {
-        case 0:
-            return ramie::this_fiber::yield();
-        case 1:
-            return ramie::this_fiber::sleep_for(1ms);
-        default:
-            return preempt();
+// One for each run, or its seed would not repeat it.
+class random_pause {
+  public:
+    void operator()() {
+        switch (random_->below(3)) {
+            case 0:
+                return ramie::this_fiber::yield();
+            case 1:
+                return ramie::this_fiber::sleep_for(1ms);
+            default:
+                return preempt();
+        }
     }
-}
+
+  private:
+    using random = ramie::testing::seeded_random;
+    std::shared_ptr<random> random_ = std::make_shared<random>(ramie::testing::seed());
+};
 
 void get_all(const std::vector<ramie::fiber<>>& all) {
     for (const auto& each : all) each.get();
@@ -75,7 +82,7 @@ void share_a_mutex(int fibers, Pause pause) {
 }
 
 TEST_F(explored_pthread_locks, let_one_in_under_many_seeds) {
-    explore(seeds, [] { share_a_mutex(4, pause_at_random); });
+    explore(seeds, [] { share_a_mutex(4, random_pause()); });
 }
 
 TEST_F(explored_pthread_locks, let_one_in_under_every_schedule) {
@@ -113,7 +120,7 @@ void hand_over(int takers, Pause pause) {
 }
 
 TEST_F(explored_pthread_locks, lose_no_signal_under_many_seeds) {
-    explore(seeds, [] { hand_over(4, pause_at_random); });
+    explore(seeds, [] { hand_over(4, random_pause()); });
 }
 
 TEST_F(explored_pthread_locks, lose_no_signal_under_every_schedule) {
@@ -148,7 +155,7 @@ void count_posts(Pause pause) {
 }
 
 TEST_F(explored_pthread_locks, count_every_post_under_many_seeds) {
-    explore(seeds, [] { count_posts(pause_at_random); });
+    explore(seeds, [] { count_posts(random_pause()); });
 }
 
 }  // namespace
