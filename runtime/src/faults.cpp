@@ -22,22 +22,23 @@ fault_source::fault_source(const fault_plan& plan) noexcept
     : plan_(plan), random_(plan.seed != 0 ? plan.seed : seed()) {}
 
 fault_source::decision fault_source::next_read(std::size_t wanted) noexcept {
-    return next(wanted, rest_of(plan_.end_after, read_));
+    return next(in_, wanted, rest_of(plan_.end_after, in_.moved));
 }
 
 fault_source::decision fault_source::next_write(std::size_t wanted) noexcept {
-    return next(wanted, unlimited);
+    return next(out_, wanted, unlimited);
 }
 
-fault_source::decision fault_source::next(std::size_t wanted, std::size_t until_end) noexcept {
-    const std::size_t until_reset = rest_of(plan_.reset_after, read_ + written_);
+fault_source::decision fault_source::next(direction& way, std::size_t wanted,
+                                          std::size_t until_end) noexcept {
+    const std::size_t until_reset = rest_of(plan_.reset_after, in_.moved + out_.moved);
     if (until_reset == 0) return {outcome::resets};
     if (until_end == 0) return {outcome::ends};
     // Once for each transfer, or it might never come about.
-    if (!std::exchange(waited_, !waited_)) {
+    if (!std::exchange(way.waited, !way.waited)) {
         if (random_.chance(plan_.delays)) return {outcome::waits, 0, plan_.delay};
         if (random_.chance(plan_.spurious_wakes)) return {outcome::waits};
-        waited_ = false;
+        way.waited = false;
     }
     std::size_t most = std::min({wanted, until_end, until_reset});
     if (most > 1 && random_.chance(plan_.short_transfers))

@@ -148,6 +148,17 @@ struct connection {
         return wanted;
     }
 
+    // One that waits may be woken for nothing, once for each transfer.
+    void await(void (memory_pipe::*wait)(deadline), memory_pipe& pipe, deadline until,
+               bool& was_woken) const {
+        if (!was_woken && faults != nullptr && faults->wakes_for_nothing()) {
+            was_woken = true;
+            this_fiber::yield();
+        } else {
+            (pipe.*wait)(until);
+        }
+    }
+
     std::size_t moved(std::size_t bytes, tell of) const {
         if (faults != nullptr) ((*faults).*of)(bytes);
         return bytes;
@@ -182,10 +193,11 @@ std::size_t memory_stream::read_some(std::span<std::byte> buffer, deadline until
     const turn only(mine.in->is_read, call);
     const std::size_t most = mine.permitted(buffer.size(), &fault_source::next_read, until);
     if (most == 0) return 0;
+    bool was_woken = false;
     for (;;) {
         if (const auto n = mine.in->try_read(buffer.first(most)))
             return mine.moved(*n, &fault_source::was_read);
-        mine.in->wait_to_read(until);
+        mine.await(&memory_pipe::wait_to_read, *mine.in, until, was_woken);
     }
 }
 
@@ -196,10 +208,11 @@ std::size_t memory_stream::write_some(std::span<const std::byte> data, deadline 
     const connection mine{in_, out_, faults_};
     const turn only(mine.out->is_written, call);
     const std::size_t most = mine.permitted(data.size(), &fault_source::next_write, until);
+    bool was_woken = false;
     for (;;) {
         if (const auto n = mine.out->try_write(data.first(most)))
             return mine.moved(*n, &fault_source::was_written);
-        mine.out->wait_to_write(until);
+        mine.await(&memory_pipe::wait_to_write, *mine.out, until, was_woken);
     }
 }
 

@@ -211,4 +211,14 @@ TEST_F(explored_memory_stream, loses_no_byte_under_every_schedule) {
     EXPECT_GT(explore_all([] { hand_over(ramie::testing::preempt, 4); }), 10U);
 }
 
+// Found: one flag for both directions.
+TEST_F(stream_faults, delay_each_direction_once) {
+    ramie::testing::fault_source source({.seed = 1, .delays = 1});
+    using outcome = ramie::testing::fault_source::outcome;
+    EXPECT_EQ(source.next_read(1).what, outcome::waits);
+    EXPECT_EQ(source.next_write(1).what, outcome::waits);
+    EXPECT_EQ(source.next_read(1).what, outcome::moves);
+    EXPECT_EQ(source.next_write(1).what, outcome::moves);
+}
+
 }  // namespace

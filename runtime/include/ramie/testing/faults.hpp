@@ -19,7 +19,7 @@ struct fault_plan {
     double short_transfers = 0;  // moves less than it could
     double delays = 0;           // waits for `delay` first
     std::chrono::nanoseconds delay = std::chrono::milliseconds(1);
-    double spurious_wakes = 0;                    // wakes up for nothing first
+    double spurious_wakes = 0;  // wakes up for nothing: first, and again if it has to wait
     std::optional<std::size_t> end_after = {};    // so many bytes can be read, then the stream ends
     std::optional<std::size_t> reset_after = {};  // so many bytes both ways, then it is reset
 };
@@ -41,17 +41,24 @@ class fault_source {
     decision next_write(std::size_t wanted) noexcept;
 
     // What the transfer came to. Never suspends.
-    void was_read(std::size_t bytes) noexcept { read_ += bytes; }
-    void was_written(std::size_t bytes) noexcept { written_ += bytes; }
+    void was_read(std::size_t bytes) noexcept { in_.moved += bytes; }
+    void was_written(std::size_t bytes) noexcept { out_.moved += bytes; }
+
+    // Whether a transfer that has to wait is woken for nothing first. Never suspends.
+    [[nodiscard]] bool wakes_for_nothing() noexcept { return random_.chance(plan_.spurious_wakes); }
 
   private:
-    decision next(std::size_t wanted, std::size_t until_end) noexcept;
+    // One way.
+    struct direction {
+        std::size_t moved = 0;
+        bool waited = false;
+    };
+    decision next(direction&, std::size_t wanted, std::size_t until_end) noexcept;
 
     fault_plan plan_;
     seeded_random random_;
-    std::size_t read_ = 0;
-    std::size_t written_ = 0;
-    bool waited_ = false;
+    direction in_;
+    direction out_;
 };
 
 }  // namespace ramie::testing
