@@ -20,14 +20,21 @@ using namespace std::chrono_literals;
 using ramie::detail::fiber_core;
 using ramie::detail::fiber_state;
 
+// Of one run, and of the body in all: one that takes more never ends.
+constexpr std::size_t most_switches = 100'000;
+constexpr std::size_t most_suspensions = 2'000;
+
 // Interrupts one fiber when it suspends for the `at`th time.
-class abandoner final : public ramie::detail::schedule_hook {
+class abandoner final : public detail::schedule {
   public:
-    abandoner(std::size_t at, std::exception_ptr error) : left_(at), error_(std::move(error)) {}
+    abandoner(std::size_t at, std::exception_ptr error) : left_(at), error_(std::move(error)) {
+        limit(most_switches);
+    }
 
     void watch(const fiber_core& f) noexcept { victim_ = f.id; }
 
     void left(fiber_core& f) noexcept override {
+        schedule::left(f);
         if (f.id != victim_ || f.state == fiber_state::finished || left_ == 0 || --left_ != 0)
             return;
         place_ = f.state == fiber_state::parked ? f.waiting->what : "a yield";
@@ -81,8 +88,11 @@ bool abandon_at(std::size_t at, const std::function<void()>& body,
 std::size_t abandon_everywhere(const std::function<void()>& body,
                                const std::function<void()>& after,
                                const std::exception_ptr& error) {
-    for (std::size_t at = 1;; ++at)
+    for (std::size_t at = 1; at <= most_suspensions; ++at)
         if (!abandon_at(at, body, after, error)) return at - 1;
+    throw std::runtime_error("ramie::testing: a body has more than " +
+                             std::to_string(most_suspensions) +
+                             " suspensions; make it smaller, or see that it ends");
 }
 
 }  // namespace

@@ -3,8 +3,6 @@
 #include <algorithm>
 #include <cstdlib>
 #include <exception>
-#include <optional>
-#include <string_view>
 
 #include "supervised_run.hpp"
 
@@ -14,28 +12,10 @@ namespace {
 
 using detail::every_schedule;
 using detail::schedule;
+using detail::wanted_path;
+using detail::wanted_seed;
 
 thread_local std::uint64_t current_seed = 0;
-
-std::string_view variable(const char* name) noexcept {
-    const char* const value = std::getenv(name);
-    return value == nullptr ? std::string_view{} : value;
-}
-
-constexpr std::string_view path_prefix = "path:";
-
-// What RAMIE_SEED says to explore(), and to explore_all().
-std::optional<std::uint64_t> wanted_seed() {
-    const std::string_view text = variable("RAMIE_SEED");
-    if (text.empty() || text.starts_with(path_prefix)) return {};
-    return std::strtoull(text.data(), nullptr, 0);
-}
-
-std::optional<std::string_view> wanted_path() {
-    const std::string_view text = variable("RAMIE_SEED");
-    if (!text.starts_with(path_prefix)) return {};
-    return text.substr(path_prefix.size());
-}
 
 [[noreturn]] void fail(const std::string& seed, std::uint64_t runs, const std::string& problem) {
     throw exploration_failed(seed, "ramie::testing: run " + std::to_string(runs) +
@@ -72,10 +52,9 @@ std::uint64_t explore(std::uint64_t seeds, const std::function<void()>& model,
         run_with_seed(*wanted, 1, model, options);
         return 1;
     }
-    const std::uint64_t asked = std::strtoull(
-        variable("RAMIE_SEEDS").data() == nullptr ? "0" : variable("RAMIE_SEEDS").data(), nullptr,
-        0);
-    const std::uint64_t count = std::max(seeds, asked);
+    const char* const asked = std::getenv("RAMIE_SEEDS");
+    const std::uint64_t count =
+        std::max<std::uint64_t>(seeds, asked == nullptr ? 0 : std::strtoull(asked, nullptr, 0));
     for (std::uint64_t i = 0; i != count; ++i)
         run_with_seed(options.first_seed + i, i + 1, model, options);
     return count;

@@ -1,8 +1,10 @@
 #include "schedules.hpp"
 
 #include <charconv>
+#include <cstdlib>
 #include <exception>
 #include <stdexcept>
+#include <utility>
 
 #include "scheduler.hpp"
 
@@ -12,10 +14,16 @@ using ramie::detail::fiber_state;
 using ramie::detail::scheduler;
 
 void schedule::left(fiber_core&) noexcept {
-    if (left_over_-- != 0) return;
+    if (left_over_ != 0) {
+        --left_over_;
+        return;
+    }
     scheduler& mine = *ramie::detail::current_scheduler;
-    mine.kill(mine.main_fiber(), std::make_exception_ptr(std::runtime_error(
-                                     "it did not end within the allowed number of switches")));
+    if (!std::exchange(was_told_, true))
+        mine.kill(mine.main_fiber(), std::make_exception_ptr(std::runtime_error(
+                                         "it did not end within the allowed number of switches")));
+    // Else a fiber that goes on after its kill, and never sleeps, would have all the time there is.
+    mine.virtual_now += 10'000'000;
 }
 
 std::uint32_t uniform_schedule::pick(const ready_ring& ready, const fiber_core*) noexcept {
@@ -28,7 +36,8 @@ std::uint32_t uniform_schedule::choose(std::uint32_t count) noexcept {
 
 // --- priorities ------------------------------------------------------------------------------
 
-priority_schedule::priority_schedule(std::uint64_t seed) noexcept : seed_(seed), choices_(~seed) {
+priority_schedule::priority_schedule(std::uint64_t seed, std::uint64_t first_id) noexcept
+    : seed_(seed), first_id_(first_id), choices_(~seed) {
     seeded_random chosen(seed);
     // How long the run will be is not known: every order of magnitude gets its share of the seeds.
     const std::uint64_t steps = std::uint64_t{8} << chosen.below(8);
@@ -36,11 +45,16 @@ priority_schedule::priority_schedule(std::uint64_t seed) noexcept : seed_(seed),
     for (std::uint64_t i = 0; i != count; ++i) changes_[i] = 1 + chosen.below(steps);
 }
 
+// The same in each run, whatever ran before it.
+std::uint64_t priority_schedule::number_of(const fiber_core& f) const noexcept {
+    return f.id == 0 ? 0 : f.id - first_id_ + 1;
+}
+
 std::uint64_t priority_schedule::priority_of(const fiber_core& f) const noexcept {
     constexpr std::uint64_t above_all_demoted = std::uint64_t{1} << 63;
     const auto found = demoted_.find(f.id);
     if (found != demoted_.end()) return above_all_demoted - found->second;
-    return above_all_demoted | seeded_random::mix(seed_ ^ seeded_random::mix(f.id + 1));
+    return above_all_demoted | seeded_random::mix(seed_ ^ seeded_random::mix(number_of(f) + 1));
 }
 
 std::uint32_t priority_schedule::highest(const ready_ring& ready) const noexcept {
@@ -66,9 +80,32 @@ std::uint32_t priority_schedule::choose(std::uint32_t count) noexcept {
     return static_cast<std::uint32_t>(choices_.below(count));
 }
 
-std::unique_ptr<schedule> make_schedule(std::uint64_t seed) {
+std::unique_ptr<schedule> make_schedule(std::uint64_t seed, std::uint64_t first_id) {
     if (seed % 2 == 0) return std::make_unique<uniform_schedule>(seed);
-    return std::make_unique<priority_schedule>(seed);
+    return std::make_unique<priority_schedule>(seed, first_id);
+}
+
+// --- what is wanted --------------------------------------------------------------------------
+
+namespace {
+
+std::string_view seed_variable() noexcept {
+    const char* const value = std::getenv("RAMIE_SEED");
+    return value == nullptr ? std::string_view{} : value;
+}
+
+}  // namespace
+
+std::optional<std::uint64_t> wanted_seed() {
+    const std::string_view text = seed_variable();
+    if (text.empty() || text.starts_with(path_prefix)) return {};
+    return std::strtoull(text.data(), nullptr, 0);
+}
+
+std::optional<std::string_view> wanted_path() {
+    const std::string_view text = seed_variable();
+    if (!text.starts_with(path_prefix)) return {};
+    return text.substr(path_prefix.size());
 }
 
 // --- each in turn ----------------------------------------------------------------------------
@@ -103,7 +140,7 @@ bool every_schedule::advance() noexcept {
 std::string every_schedule::path() const {
     std::size_t size = choices_.size();
     while (size != 0 && choices_[size - 1].taken == 0) --size;
-    std::string text = "path:";
+    std::string text(path_prefix);
     for (std::size_t i = 0; i != size; ++i) {
         if (i != 0) text += '.';
         text += std::to_string(choices_[i].taken);

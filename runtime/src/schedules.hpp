@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -23,8 +24,12 @@ class schedule : public ramie::detail::schedule_hook {
   public:
     virtual ~schedule() = default;
 
-    // A run that goes on after so many switches is told to end: its main fiber is interrupted.
-    void limit(std::size_t switches) noexcept { left_over_ = switches; }
+    // A run under virtual time that goes on after so many switches is told to end: its main fiber
+    // is interrupted.
+    void limit(std::size_t switches) noexcept {
+        left_over_ = switches;
+        was_told_ = false;
+    }
     void left(fiber_core&) noexcept override;
 
   protected:
@@ -34,6 +39,7 @@ class schedule : public ramie::detail::schedule_hook {
 
   private:
     std::size_t left_over_ = static_cast<std::size_t>(-1);
+    bool was_told_ = false;
 };
 
 class uniform_schedule final : public schedule {
@@ -50,23 +56,32 @@ class uniform_schedule final : public schedule {
 // highest one at each of a few random steps.
 class priority_schedule final : public schedule {
   public:
-    explicit priority_schedule(std::uint64_t seed) noexcept;
+    explicit priority_schedule(std::uint64_t seed, std::uint64_t first_id = 1) noexcept;
     std::uint32_t pick(const ready_ring&, const fiber_core* leaving) noexcept override;
     std::uint32_t choose(std::uint32_t count) noexcept override;
 
   private:
+    [[nodiscard]] std::uint64_t number_of(const fiber_core&) const noexcept;
     [[nodiscard]] std::uint64_t priority_of(const fiber_core&) const noexcept;
     [[nodiscard]] std::uint32_t highest(const ready_ring&) const noexcept;
     void demote(const fiber_core&) noexcept;
 
     std::uint64_t seed_;
+    std::uint64_t first_id_;
     seeded_random choices_;
     std::uint64_t step_ = 0;
     std::array<std::uint64_t, 3> changes_{};          // steps; 0: none
     std::map<std::uint64_t, std::uint64_t> demoted_;  // fiber, and when
 };
 
-std::unique_ptr<schedule> make_schedule(std::uint64_t seed);
+// The first fiber that is started under it has the number `first_id`.
+std::unique_ptr<schedule> make_schedule(std::uint64_t seed, std::uint64_t first_id = 1);
+
+inline constexpr std::string_view path_prefix = "path:";
+
+// What RAMIE_SEED says, unless that is a path: for explore(), and for explore_all().
+std::optional<std::uint64_t> wanted_seed();
+std::optional<std::string_view> wanted_path();
 
 // All schedules, one a run. The first takes the default everywhere; advance() takes the next
 // alternative at the last place that has one.

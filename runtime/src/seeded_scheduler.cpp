@@ -1,10 +1,10 @@
 #include "ramie/testing/seeded_scheduler.hpp"
 
 #include <cstdio>
-#include <cstdlib>
 #include <exception>
 #include <random>
 #include <stdexcept>
+#include <utility>
 
 #include "scheduler.hpp"
 #include "schedules.hpp"
@@ -14,16 +14,17 @@ namespace ramie::testing {
 namespace {
 
 std::uint64_t wanted_or_new_seed() {
-    const char* const wanted = std::getenv("RAMIE_SEED");
-    return wanted != nullptr ? std::strtoull(wanted, nullptr, 0) : std::random_device{}();
+    const auto wanted = detail::wanted_seed();
+    return wanted ? *wanted : std::random_device{}();
 }
 
 }  // namespace
 
 class seeded_scheduler::policy {
   public:
-    explicit policy(std::uint64_t seed) : order_(detail::make_schedule(seed)) {
+    explicit policy(std::uint64_t seed) {
         ramie::detail::scheduler& mine = ramie::detail::scheduler::get();
+        order_ = detail::make_schedule(seed, mine.last_id() + 1);
         if (mine.hook() != nullptr)
             throw std::logic_error("ramie: this thread has a seeded scheduler already");
         mine.set_hook(order_.get());
@@ -38,15 +39,17 @@ class seeded_scheduler::policy {
     std::unique_ptr<detail::schedule> order_;
 };
 
-seeded_scheduler::seeded_scheduler() : seeded_scheduler(wanted_or_new_seed()) {}
+seeded_scheduler::seeded_scheduler(std::function<bool()> has_failed)
+    : seeded_scheduler(wanted_or_new_seed(), std::move(has_failed)) {}
 
-seeded_scheduler::seeded_scheduler(std::uint64_t seed)
+seeded_scheduler::seeded_scheduler(std::uint64_t seed, std::function<bool()> has_failed)
     : seed_(seed),
       exceptions_(std::uncaught_exceptions()),
+      has_failed_(std::move(has_failed)),
       policy_(std::make_unique<policy>(seed)) {}
 
 seeded_scheduler::~seeded_scheduler() {
-    if (std::uncaught_exceptions() > exceptions_)
+    if (std::uncaught_exceptions() > exceptions_ || (has_failed_ && has_failed_()))
         std::fprintf(stderr, "ramie: failed with RAMIE_SEED=%llu\n",
                      static_cast<unsigned long long>(seed_));
 }

@@ -1,9 +1,11 @@
 #include <unistd.h>
 
 #include <array>
+#include <functional>
 #include <optional>
 #include <stdexcept>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "ramie/async_result.hpp"
@@ -149,6 +151,34 @@ void transfer_between_streams() {
 TEST_F(abandoned, transfers_leave_nothing_behind) {
     EXPECT_GT(kill_everywhere(transfer_between_streams), 3U);
     EXPECT_GT(time_out_everywhere(transfer_between_streams), 3U);
+}
+
+TEST_F(abandon, gives_up_on_a_body_that_never_ends) {
+    const std::string endless = error_of<std::runtime_error>([] {
+        kill_everywhere([] {
+            for (;;) this_fiber::yield();
+        });
+    });
+    EXPECT_NE(endless.find("suspensions"), endless.npos) << endless;
+}
+
+// On a thread of its own, which keeps the stack of what could not be ended.
+TEST_F(abandon, gives_up_on_a_body_that_lives_on_after_a_kill) {
+    const auto problem_of = [](const std::function<void()>& wait) {
+        return error_of<std::runtime_error>([&] {
+            kill_everywhere([&] {
+                for (;;) try {
+                        wait();
+                    } catch (const ramie::fiber_exit&) {
+                    }
+            });
+        });
+    };
+    std::thread([&] {
+        for (const auto& each :
+             {problem_of(&this_fiber::yield), problem_of([] { this_fiber::sleep_for(1s); })})
+            EXPECT_NE(each.find("did not end"), each.npos) << each;
+    }).join();
 }
 
 }  // namespace

@@ -245,10 +245,7 @@ TEST_F(seeded, repeats_the_order_of_a_run) {
     };
     std::set<std::string> seen;
     for (std::uint64_t seed = 1; seed != 21; ++seed) {
-        // The main fiber and its children get other numbers each time, which the priorities use.
-        if (seed % 2 == 0) {
-            EXPECT_EQ(order_under(seed), order_under(seed));
-        }
+        EXPECT_EQ(order_under(seed), order_under(seed));
         seen.insert(order_under(seed));
     }
     EXPECT_GT(seen.size(), 5U);
@@ -269,6 +266,21 @@ TEST_F(seeded, names_its_seed_when_an_exception_ends_it) {
         }
     });
     EXPECT_NE(said.find("RAMIE_SEED=23"), said.npos) << said;
+}
+
+TEST_F(seeded, names_its_seed_when_the_test_has_failed) {
+    const auto said = [](bool failed) {
+        return ramie::test::stderr_of(
+            [failed] { const seeded_scheduler schedule(23, [failed] { return failed; }); });
+    };
+    EXPECT_NE(said(true).find("RAMIE_SEED=23"), std::string::npos);
+    EXPECT_EQ(said(false), "");
+}
+
+TEST_F(seeded, takes_no_path_for_a_seed) {
+    const with_seed only("path:0.1");
+    const auto seed_of_one = [] { return seeded_scheduler().seed(); };
+    EXPECT_NE(seed_of_one(), seed_of_one());
 }
 
 TEST_F(seeded, is_one_for_each_thread) {

@@ -18,9 +18,9 @@ namespace ramie::testing {
 
 // Kills the body. Returns at how many suspensions. Throws std::runtime_error that names the
 // suspension when something was left behind, the body ended with an exception of its own, did not
-// end, or `after`, which is called on the main fiber when all fibers have settled, has thrown;
-// std::logic_error when it is not called from the main fiber. Never suspends: the fibers around it
-// stand still meanwhile.
+// end within 100,000 switches, has more than 2,000 suspensions, or `after`, which is called on the
+// main fiber when all fibers have settled, has thrown; std::logic_error when it is not called from
+// the main fiber. Never suspends: the fibers around it stand still meanwhile.
 std::size_t kill_everywhere(const std::function<void()>& body,
                             const std::function<void()>& after = {});
 

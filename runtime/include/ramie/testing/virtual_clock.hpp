@@ -6,7 +6,7 @@
 //
 // For the scheduler of the calling thread: when every fiber is parked and the kernel has nothing
 // for them, the clock jumps to the next timer. It never stands behind the real one when it is made,
-// and it moves by nothing else.
+// and moves by nothing else but advance().
 //
 // What is written to a socket or pipe of the same machine arrives before the clock jumps: while a
 // fiber waits for a descriptor, or for another thread, the loop first waits for them in real time,
