@@ -14,7 +14,7 @@ using detail::wake;
 constinit const detail::wait_kind mutex::kind{"a mutex", detail::outside::nobody, &mutex::describe};
 
 void mutex::describe(const void* self, std::string& out) {
-    detail::describe_holder(static_cast<const mutex*>(self)->owner_, out);
+    static_cast<const mutex*>(self)->owner_.describe(out);
 }
 
 bool mutex::try_lock_slowly() {
@@ -24,7 +24,7 @@ bool mutex::try_lock_slowly() {
 
 bool mutex::lock_slowly(deadline until) {
     fiber_core& self = detail::waiting_fiber(kind.what);
-    if (owner_ == &self)
+    if (is_mine())
         throw deadlock_error("ramie: " + self.display_name() +
                              " locks a mutex that it holds already; a recursive_mutex allows it");
     if (try_lock_here()) return true;
@@ -34,17 +34,17 @@ bool mutex::lock_slowly(deadline until) {
 void mutex::hand_over() noexcept {
     waiters_.wake_first([this](fiber_core& next) {
         if (!grant(next, wake::granted)) return false;
-        owner_ = &next;
+        owner_.set(next);
         return true;
     });
 }
 
 void mutex::refuse_unlock() const {
     std::string text = "ramie: a mutex is unlocked by a fiber that does not hold it; it is";
-    if (owner_ == nullptr)
-        text += " not locked";
+    if (is_locked())
+        owner_.describe(text);
     else
-        detail::describe_holder(owner_, text);
+        text += " not locked";
     throw std::logic_error(text);
 }
 

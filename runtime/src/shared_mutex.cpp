@@ -20,20 +20,20 @@ constinit const detail::wait_kind shared_mutex::kind{"a shared_mutex", detail::o
 
 void shared_mutex::describe(const void* self, std::string& out) {
     const auto& m = *static_cast<const shared_mutex*>(self);
-    detail::describe_holder(m.writer_, out);
+    m.writer_.describe(out);
     if (m.readers_ != 0) out += " held by " + std::to_string(m.readers_) + " readers";
 }
 
 fiber_core& shared_mutex::caller() { return detail::waiting_fiber(kind.what); }
 
 bool shared_mutex::open_to(mode wanted) const noexcept {
-    return writer_ == nullptr && (wanted == shared || readers_ == 0);
+    return !writer_.is_somebody() && (wanted == shared || readers_ == 0);
 }
 
 bool shared_mutex::enter(mode wanted, fiber_core& who) noexcept {
     if (!open_to(wanted)) return false;
     if (wanted == exclusive)
-        writer_ = &who;
+        writer_.set(who);
     else
         ++readers_;
     return true;
@@ -41,7 +41,7 @@ bool shared_mutex::enter(mode wanted, fiber_core& who) noexcept {
 
 bool shared_mutex::lock(mode wanted, deadline until) {
     fiber_core& self = caller();
-    if (writer_ == &self)
+    if (writer_.is_caller())
         throw deadlock_error("ramie: " + self.display_name() +
                              " locks a shared_mutex that it has for itself already");
     if (waiters_.empty() && enter(wanted, self)) return true;
@@ -71,10 +71,10 @@ void shared_mutex::admit() noexcept {
 }
 
 void shared_mutex::unlock() {
-    if (writer_ != detail::current_fiber || writer_ == nullptr)
+    if (!writer_.is_caller())
         throw std::logic_error(
             "ramie: a shared_mutex is unlocked by a fiber that does not have it for itself");
-    writer_ = nullptr;
+    writer_.clear();
     admit();
 }
 

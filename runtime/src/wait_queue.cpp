@@ -71,13 +71,13 @@ fiber_core& find_waiting_fiber(const char* call) {
     return *current_fiber;
 }
 
-// A fiber may have ended without giving back what it holds: only those that live are looked at.
-void describe_holder(const fiber_core* holder, std::string& out) {
-    if (holder == nullptr) return;
+// Only fibers that live are looked at.
+void holder::describe(std::string& out) const {
+    if (fiber_ == nullptr) return;
     scheduler& mine = scheduler::get();
-    bool alive = holder == &mine.main_fiber();
-    mine.for_each_fiber([&](const fiber_core& f) { alive |= &f == holder; });
-    out += " held by " + (alive ? holder->display_name() : "a fiber that has ended");
+    bool alive = fiber_ == &mine.main_fiber();
+    mine.for_each_fiber([&](const fiber_core& f) { alive |= &f == fiber_ && f.id == id_; });
+    out += " held by " + (alive ? fiber_->display_name() : "a fiber that has ended");
 }
 
 wake park_fiber(const wait_kind& kind, const void* object, deadline until) noexcept {

@@ -280,4 +280,27 @@ TEST_F(recursive_mutex, may_be_taken_again_by_its_holder) {
     EXPECT_NE(error_of<std::logic_error>([&] { m.unlock(); }), "");
 }
 
+// Found: owners that are told apart by their address alone.
+TEST_F(mutex, is_not_inherited_with_the_stack_of_a_fiber_that_ended) {
+    ramie::mutex m;
+    ramie::recursive_mutex r;
+    const void* first = nullptr;
+    const void* second = nullptr;
+    ramie::spawn([&] {
+        first = this_fiber::self().core();
+        EXPECT_TRUE(m.lock() && r.lock());
+    }).join();
+    ramie::spawn([&] {
+        second = this_fiber::self().core();
+        EXPECT_FALSE(m.is_mine());
+        EXPECT_FALSE(m.lock(1ms));
+        EXPECT_FALSE(r.try_lock());
+        EXPECT_NE(ramie::test::error_of<std::logic_error>([&] {
+                      m.unlock();
+                  }).find("held by a fiber that has ended"),
+                  std::string::npos);
+    }).join();
+    EXPECT_EQ(first, second) << "they had the same stack";
+}
+
 }  // namespace

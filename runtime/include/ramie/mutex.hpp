@@ -13,6 +13,7 @@
 #include <cstdint>
 
 #include "ramie/deadline.hpp"
+#include "ramie/detail/fiber_core.hpp"
 #include "ramie/detail/wait_queue.hpp"
 
 namespace ramie {
@@ -39,27 +40,25 @@ class mutex {
     // Hands the lock to the first that waits. Throws std::logic_error when the calling fiber does
     // not hold it. Never suspends.
     void unlock() {
-        if (owner_ != detail::current_fiber || owner_ == nullptr) [[unlikely]]
+        if (!owner_.is_caller()) [[unlikely]]
             refuse_unlock();
-        owner_ = nullptr;
+        owner_.clear();
         if (!waiters_.empty()) [[unlikely]]
             hand_over();
     }
 
     // True while any fiber holds it. Never suspends.
-    [[nodiscard]] bool is_locked() const noexcept { return owner_ != nullptr; }
+    [[nodiscard]] bool is_locked() const noexcept { return owner_.is_somebody(); }
 
     // True while the calling fiber holds it. Never suspends.
-    [[nodiscard]] bool is_mine() const noexcept {
-        return owner_ != nullptr && owner_ == detail::current_fiber;
-    }
+    [[nodiscard]] bool is_mine() const noexcept { return owner_.is_caller(); }
 
   private:
     // Where nothing may wait, and before the first fiber, there is no fiber to own it.
     bool try_lock_here() noexcept {
-        if (owner_ != nullptr) return false;
-        owner_ = detail::current_fiber;
-        return owner_ != nullptr;
+        if (owner_.is_somebody() || detail::current_fiber == nullptr) return false;
+        owner_.set(*detail::current_fiber);
+        return true;
     }
     bool lock_slowly(deadline until);
     bool try_lock_slowly();
@@ -68,7 +67,7 @@ class mutex {
     static void describe(const void* self, std::string& out);
     static const detail::wait_kind kind;
 
-    detail::fiber_core* owner_ = nullptr;
+    detail::holder owner_;
     detail::wait_queue waiters_;
 };
 

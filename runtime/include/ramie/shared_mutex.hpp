@@ -11,6 +11,7 @@
 #include <cstddef>
 
 #include "ramie/deadline.hpp"
+#include "ramie/detail/fiber_core.hpp"
 #include "ramie/detail/wait_queue.hpp"
 
 namespace ramie {
@@ -26,7 +27,8 @@ class shared_mutex {
     ~shared_mutex() { waiters_.close(); }
 
     // For this fiber alone; false at the deadline. Throws deadlock_error when the calling fiber has
-    // it for itself already. Suspends the calling fiber.
+    // it for itself already. One that reads waits for itself: who reads is not known, so that it
+    // has to give that up first. Suspends the calling fiber.
     bool lock(deadline until = {}) { return lock(exclusive, until); }
     [[nodiscard]] bool try_lock_for(deadline until) { return lock(until); }
     [[nodiscard]] bool try_lock_until(deadline until) { return lock(until); }
@@ -64,7 +66,7 @@ class shared_mutex {
     static void describe(const void* self, std::string& out);
     static const detail::wait_kind kind;
 
-    detail::fiber_core* writer_ = nullptr;
+    detail::holder writer_;
     std::size_t readers_ = 0;
     detail::wait_queue waiters_;
 };

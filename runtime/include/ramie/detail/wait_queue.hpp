@@ -132,9 +132,6 @@ inline fiber_core& waiting_fiber(const char* call) {
     return current_fiber != nullptr ? *current_fiber : find_waiting_fiber(call);
 }
 
-// Says on whose fiber something is held that others wait for: " held by fiber 3".
-void describe_holder(const fiber_core* holder, std::string& out);
-
 // Parks the calling fiber; what will wake it (a queue it is in, the deadline) is settled by the
 // caller. Only on a fiber. Suspends the calling fiber.
 wake park_fiber(const wait_kind&, const void* object, deadline) noexcept;
