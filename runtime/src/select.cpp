@@ -80,6 +80,7 @@ std::optional<std::size_t> happen(cases all, deadline until) {
 
 std::optional<std::size_t> select_among(cases all, deadline until) {
     waiting_fiber("select");
+    for (select_case* each : all) each->was_passed_over = false;  // by an earlier select()
     const auto chosen = happen(all, until);
     if (chosen) all[*chosen]->run();
     return chosen;

@@ -4,7 +4,9 @@
 //     ramie::deadline until = 30s;                        // one deadline for several calls
 //     socket.read_exactly(header, until); socket.read_exactly(body, until);
 //
-// Every call that can wait takes one as its last argument; the default is never.
+// A call that can wait takes one as its last argument; the default is never. Those that pass
+// arguments on, as spawn() and apply() of a pool or offload(), have none: a `timeout` scope limits
+// them as it limits everything.
 #pragma once
 
 #include <chrono>

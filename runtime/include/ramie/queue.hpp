@@ -43,7 +43,7 @@ class basic_queue {
     // Takes the next item, waiting for it. Throws timeout_expired at the deadline, queue_shutdown
     // when the queue was shut down and is empty. Suspends the calling fiber.
     T get(deadline until = {}) {
-        await_item(until);
+        await_item(until, "queue::get");
         return take();
     }
 
@@ -57,7 +57,7 @@ class basic_queue {
     // The next item, which stays; valid until the caller suspends. Otherwise as get(). Suspends the
     // calling fiber.
     const T& peek(deadline until = {}) {
-        await_item(until);
+        await_item(until, "queue::peek");
         core_.wake_getter();  // it is still there for somebody else
         return items_.first();
     }
@@ -91,7 +91,7 @@ class basic_queue {
   private:
     template <class U>
     bool put_one(U&& item, deadline until);
-    void await_item(deadline until);
+    void await_item(deadline until, const char* call);
 
     detail::queue_core core_;
     Items items_;

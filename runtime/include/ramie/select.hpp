@@ -27,7 +27,9 @@ template <class Source, class F>
     return detail::get_case<Source, F>(from, std::move(f));
 }
 
-// Puts `item` into a queue or channel and calls `f()`. Never suspends.
+// Puts `item` into a queue or channel and calls `f()`. The case owns the item: one that another
+// case was faster than is destroyed with it, so that what is still wanted then is passed as a copy.
+// Never suspends.
 template <class Target, class F = detail::do_nothing>
 [[nodiscard]] auto on_put(Target& to, typename Target::value_type item, F f = {}) {
     return detail::put_case<Target, F>(to, std::move(item), std::move(f));

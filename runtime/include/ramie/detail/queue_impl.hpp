@@ -47,10 +47,10 @@ bool basic_queue<T, Items>::put_one(U&& item, deadline until) {
 }
 
 template <class T, class Items>
-void basic_queue<T, Items>::await_item(deadline until) {
+void basic_queue<T, Items>::await_item(deadline until, const char* call) {
     if (core_.may_get()) [[likely]]
         return;
-    if (!core_.wait_to_get(until)) throw timeout_expired("queue::get");
+    if (!core_.wait_to_get(until)) throw timeout_expired(call);
     core_.use_claim();
 }
 
