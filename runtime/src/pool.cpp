@@ -2,7 +2,9 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <iterator>
 #include <system_error>
+#include <vector>
 
 #include "scheduler.hpp"
 
@@ -16,7 +18,32 @@ constexpr detail::wait_kind empty_group{"the end of a group of fibers"};
 
 namespace detail {
 
-void crew::leave(place p) noexcept {
+constinit const wait_kind a_result_of_a_member{"a result of a member of a group"};
+
+void crew::member::ended() noexcept {
+    const auto keep = std::move(home);
+    if (has_slot) keep->slots.release();
+    keep->leave(place);  // the end of *this
+}
+
+vacancy::vacancy(const std::shared_ptr<crew>& c, bool with_slot)
+    : member_(&c->members.emplace_back(c, with_slot)) {
+    member_->place = std::prev(c->members.end());
+}
+
+std::optional<vacancy> vacancy::wait_for(std::shared_ptr<crew> c, deadline until) {
+    if (!c->slots.acquire(until)) return std::nullopt;
+    return vacancy(c, true);
+}
+
+void vacancy::fill(const fiber_base& f) {
+    crew::member& filled = *std::exchange(member_, nullptr);
+    filled.fiber = f;
+    f.core()->at_end = &filled;
+    if (filled.home->killing()) f.try_kill();
+}
+
+void crew::leave(std::list<member>::iterator p) noexcept {
     members.erase(p);
     if (members.size() == 1) last_one_.wake_all();
     if (members.empty()) joiners_.wake_all();
@@ -40,13 +67,14 @@ bool crew::join_others(deadline until) {
 void crew::begin_kill() {
     ++kills_;
     // A member that has not started leaves the list at once.
-    const std::vector<fiber_base> now(members.begin(), members.end());
+    std::vector<fiber_base> now;
+    for (const member& each : members) now.push_back(each.fiber);
     for (const fiber_base& each : now)
         if (each.core() != current_fiber) each.try_kill();
 }
 
 bool crew::has(const fiber_core* f) const noexcept {
-    return std::ranges::any_of(members, [f](const fiber_base& m) { return m.core() == f; });
+    return std::ranges::any_of(members, [f](const member& m) { return m.fiber.core() == f; });
 }
 
 }  // namespace detail
@@ -87,7 +115,7 @@ void task_group::cancel() {
     if (!std::exchange(cancelled_, true)) crew_->begin_kill();
 }
 
-void task_group::join() {
+bool task_group::join(deadline until) {
     if (is_linked()) unlink();
     {
         // One that is broken ends too: a failure after that is an interrupt again.
@@ -98,9 +126,10 @@ void task_group::join() {
             joining& operator=(const joining&) = delete;
             bool& flag;
         } const while_it_lasts(joining_);
-        crew_->join({});
+        if (!crew_->join(until)) return false;
     }
     if (error_ != nullptr) std::rethrow_exception(error_);
+    return true;
 }
 
 void task_group::fail(std::exception_ptr error) noexcept {

@@ -296,13 +296,15 @@ void scheduler::run_body(fiber_core& self) noexcept {
     // What follows may suspend, so here, while the fiber still can.
     ++self.shields;
     drop_locals(self);
-    if (self.references != 1) return;
+    const std::uint32_t not_asking = self.at_end == nullptr ? 1 : 2;
+    if (self.references != not_asking) return;
     // Nobody can ask any more.
     self.ops->drop_result(self);
     if (self.extras == nullptr || self.extras->links.empty()) report_unobserved(self);
 }
 
 void scheduler::finish(fiber_core& f) noexcept {
+    if (auto* const watcher = std::exchange(f.at_end, nullptr)) watcher->ended();
     f.state = fiber_state::finished;
     f.end_order = ++ends_;
     all_.erase(all_.iterator_to(f));

@@ -2,10 +2,13 @@
 
 #include <algorithm>
 #include <array>
+#include <memory>
 #include <numeric>
 #include <optional>
 #include <vector>
 
+#include "ramie/debug.hpp"
+#include "ramie/local.hpp"
 #include "support/fiber_test.hpp"
 
 namespace {
@@ -13,7 +16,6 @@ namespace {
 using namespace std::chrono_literals;
 using group = ramie::test::virtual_time_test;
 using pool = ramie::test::virtual_time_test;
-using imap = ramie::test::virtual_time_test;
 using ramie::test::error_of;
 namespace this_fiber = ramie::this_fiber;
 
@@ -192,87 +194,150 @@ TEST_F(pool, apply_async_never_waits) {
     EXPECT_EQ(p.free_count(), 1U);
 }
 
-TEST_F(imap, gives_results_in_order) {
-    ramie::pool p(10);
-    std::vector<int> seen;
-    for (const int i : p.imap(std::vector{1, 2, 4}, &square)) seen.push_back(i);
-    EXPECT_EQ(seen, (std::vector<int>{1, 4, 16}));
+// Found: a spawn() that looks at the group again when it has its slot.
+TEST_F(pool, may_be_gone_before_those_who_wait_for_a_slot) {
+    auto p = std::make_unique<ramie::pool>(1);
+    p->spawn(&nap);
+    int done = 0;
+    const auto one = [](int i) { return i; };
+    std::vector<ramie::fiber<>> waiting;
+    waiting.push_back(ramie::spawn([&, &from = *p] { from.spawn([&] { ++done; }); }));
+    waiting.push_back(ramie::spawn([&, &from = *p] { done += from.apply(one, 10); }));
+    waiting.push_back(ramie::spawn([&, &from = *p] {
+        for (const int i : from.map(std::array{100, 100}, one)) done += i;
+    }));
+    this_fiber::yield();
+    p.reset();
+    ramie::join_all(waiting, ramie::on_error::rethrow);
+    EXPECT_EQ(done, 211);
 }
 
-// gevent: an item's exception is raised at its position, and the iteration goes on.
-TEST_F(imap, throws_at_the_place_of_the_item_that_failed) {
-    ramie::pool p(10);
-    auto results = p.imap(std::vector{2, 3, 4}, &square);
-    EXPECT_EQ(results.get(), 4);
-    EXPECT_EQ(error_of([&] { results.get(); }), "three");
-    EXPECT_EQ(results.get(), 16);
-    EXPECT_THROW(results.get(), ramie::queue_shutdown);
+TEST_F(pool, spawns_within_a_deadline) {
+    ramie::pool p(1);
+    p.spawn(&nap);
+    EXPECT_EQ(p.spawn_until(500ms, &nap), std::nullopt);
+    EXPECT_TRUE(p.spawn_until(5s, &nap).has_value());
+    EXPECT_EQ(clock_.elapsed(), 1s);
+    EXPECT_TRUE(p.join());
 }
 
-TEST_F(imap, gives_results_as_they_are_ready) {
-    ramie::pool p(10);
-    auto results = p.imap_unordered(std::vector{1, 2, 3, 4}, &square);
-    EXPECT_EQ(results.get(), 16);
-    EXPECT_EQ(error_of([&] { results.get(); }), "three");
-    EXPECT_THROW(results.get(500ms), ramie::timeout_expired);
-    EXPECT_EQ(results.get(), 4);
-    EXPECT_EQ(results.get(), 1);
-    EXPECT_THROW(results.get(), ramie::queue_shutdown);
+// A value whose end takes a second.
+struct slow_to_go {
+    explicit slow_to_go(bool& g) : gone(g) {}
+    ~slow_to_go() {
+        this_fiber::sleep_for(1s);
+        gone = true;
+    }
+    bool& gone;
+};
+
+// Found: a member that leaves with its callable.
+TEST_F(group, is_left_when_nothing_of_a_member_is_left) {
+    ramie::group g;
+    bool value_gone = false;
+    bool result_gone = false;
+    ramie::local<std::unique_ptr<slow_to_go>> own(
+        [&] { return std::make_unique<slow_to_go>(value_gone); });
+    g.spawn([&] {
+        own->get();
+        return std::make_unique<slow_to_go>(result_gone);
+    });
+    EXPECT_TRUE(g.join());
+    EXPECT_TRUE(value_gone && result_gone);
+    g.spawn([&] {
+        own->get();
+        nap();
+    });
+    this_fiber::yield();
+    value_gone = false;
+    EXPECT_TRUE(g.kill());
+    EXPECT_TRUE(value_gone);
+}
+
+TEST_F(pool, maps_to_what_can_only_be_moved_and_to_nothing) {
+    ramie::pool p(2);
+    const auto boxed = [](int i) { return std::make_unique<int>(i); };
+    int sum = 0;
+    const auto add = [&](int i) { sum += i; };
+    const std::array items{1, 2, 3};
+    EXPECT_EQ(*p.map(items, boxed).at(2), 3);
+    EXPECT_EQ(*p.imap(items, boxed).get(), 1);
+    EXPECT_EQ(*p.apply(boxed, 7), 7);
+    p.map(items, add);
+    p.apply(add, 10);
+    for ([[maybe_unused]] const auto& nothing : p.imap(items, add)) sum += 100;
+    auto unordered = p.imap_unordered(items, add);
+    for (int i = 0; i != 3; ++i) unordered.get();
+    EXPECT_THROW(unordered.get(), ramie::queue_shutdown);
+    EXPECT_EQ(sum, 6 + 10 + 306 + 6);
     p.join();
 }
 
-// gevent's issue 638.
-TEST_F(imap, runs_no_further_ahead_than_it_may) {
-    for (const bool ordered : {true, false}) {
-        ramie::group g;
-        int started = 0;
-        const auto count = [&](int i) { return ++started, i; };
-        std::vector<int> items(100);
-        std::iota(items.begin(), items.end(), 0);
-        const auto take = [&](auto results) {
-            ramie::test::let_others_run();
-            EXPECT_LE(started, 4);
-            for (int i = 0; i != 10; ++i) EXPECT_EQ(results.get(), i);
-        };
-        if (ordered)
-            take(g.imap(items, count, 3));
-        else
-            take(g.imap_unordered(items, count, 3));
-        EXPECT_TRUE(g.join(1s));
-        ramie::test::let_others_run();
-        EXPECT_LE(started, 14) << "it went on when the range was dropped";
-        EXPECT_EQ(clock_.elapsed(), 0s);
-    }
+// Found: a handle for each item, which keeps its stack.
+TEST_F(pool, has_no_more_stacks_than_members_however_many_items_there_are) {
+    ramie::pool p(3);
+    const std::size_t before = ramie::stats().stacks_in_use;
+    std::size_t most = 0;
+    const auto count = [&](int i) {
+        this_fiber::yield();
+        most = std::max(most, ramie::stats().stacks_in_use - before);
+        return i;
+    };
+    std::vector<int> items(1000);
+    std::iota(items.begin(), items.end(), 0);
+    EXPECT_EQ(p.map(items, count), items);
+    EXPECT_LE(most, 4U);
+    auto results = p.imap(items, count);
+    p.imap_unordered(items, count).get();
+    this_fiber::sleep_for(1s);
+    EXPECT_LE(most, 8U) << "the members, their feeders, and who has just ended";
+    EXPECT_LE(ramie::stats().stacks_in_use - before, 1U) << "that of the feeder, of the range";
+    for (const int i : items) EXPECT_EQ(results.get(), i);
 }
 
-TEST_F(imap, keeps_a_result_for_the_next_call_when_one_gives_up) {
+// Found: to throw the member's fiber_exit at whoever asks, whose end it would be.
+TEST_F(pool, ends_nobody_else_when_its_members_are_killed) {
     ramie::pool p(2);
-    const auto slowly = [](int i) {
-        this_fiber::sleep_for(std::chrono::seconds(2 * i));
-        return i;
+    const auto expect_cancelled = [](auto f) {
+        return ramie::spawn([f] { EXPECT_THROW(f(), ramie::future_cancelled); });
     };
-    auto results = p.imap(std::vector{1, 2}, slowly);
-    EXPECT_THROW(results.get(1s), ramie::timeout_expired);
-    auto killed = ramie::spawn([&] { results.get(); });
+    const std::array items{1, 2};
+    std::vector<ramie::fiber<>> asking;
+    asking.push_back(expect_cancelled([&] { p.map(items, [](int) { nap(); }); }));
     this_fiber::yield();
-    killed.kill();
-    EXPECT_EQ(results.get(), 1);
-    EXPECT_EQ(results.get(), 2);
-    EXPECT_THROW(results.get(), ramie::queue_shutdown);
+    this_fiber::yield();
+    p.kill();
+    asking.push_back(expect_cancelled([&] { p.apply(&nap); }));
+    this_fiber::yield();
+    this_fiber::yield();
+    p.kill();
+    for (const bool ordered : {true, false})
+        asking.push_back(ramie::spawn([&, ordered] {
+            const auto sleep = [](int i) { return nap(), i; };
+            auto results = ordered ? p.imap(items, sleep) : p.imap_unordered(items, sleep);
+            EXPECT_THROW(results.get(), ramie::future_cancelled);
+            EXPECT_THROW(results.get(), ramie::future_cancelled);
+            EXPECT_THROW(results.get(), ramie::queue_shutdown);
+        }));
+    ramie::test::let_others_run();
+    p.kill();
+    this_fiber::sleep_for(500ms);
+    p.kill();
+    ramie::join_all(asking, ramie::on_error::rethrow);
 }
 
-// Its place is free for the next: with one at a time nothing would begin any more.
-// Found: no release of the room by what ends without a result.
-TEST_F(imap, goes_on_behind_an_item_that_is_killed) {
-    ramie::group g;
-    const auto make = [](int i) {
-        if (i < 3) throw ramie::fiber_exit{};
-        return i;
+TEST_F(pool, hands_the_end_of_the_program_to_the_main_fiber) {
+    ramie::pool p(2);
+    const auto leave = [](int i) {
+        if (i == 2) throw ramie::system_exit{4};
+        nap();
     };
-    auto results = g.imap_unordered(std::vector{1, 2, 3, 4}, make, 1);
-    EXPECT_EQ(results.get(1s), 3);
-    EXPECT_EQ(results.get(1s), 4);
-    EXPECT_THROW(results.get(1s), ramie::queue_shutdown);
+    for (const bool ordered : {true, false}) {
+        const std::vector items{1, 2};
+        auto results = ordered ? p.imap(items, leave) : p.imap_unordered(items, leave);
+        EXPECT_THROW(this_fiber::sleep_for(1h), ramie::system_exit);
+    }
+    p.join();
 }
 
 }  // namespace

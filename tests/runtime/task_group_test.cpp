@@ -1,7 +1,9 @@
 #include "ramie/task_group.hpp"
 
+#include <memory>
 #include <utility>
 
+#include "ramie/local.hpp"
 #include "ramie/timeout.hpp"
 #include "support/fiber_test.hpp"
 
@@ -148,6 +150,33 @@ TEST_F(task_group, breaks_a_wait_that_follows_a_join_that_was_given_up) {
                   });
               }),
               "failed after 2");
+    EXPECT_EQ(clock_.elapsed(), 2s);
+}
+
+// Found: a child that leaves with its callable, before its values have ended.
+TEST_F(task_group, is_not_outlived_by_the_values_of_its_children) {
+    bool gone = false;
+    struct slow {
+        explicit slow(bool& g) : flag(g) {}
+        ~slow() {
+            this_fiber::sleep_for(1s);
+            flag = true;
+        }
+        bool& flag;
+    };
+    ramie::local<std::unique_ptr<slow>> own([&] { return std::make_unique<slow>(gone); });
+    with_task_group([&](ramie::task_group& tasks) { tasks.spawn([&] { own->get(); }); });
+    EXPECT_TRUE(gone);
+    EXPECT_EQ(clock_.elapsed(), 1s);
+}
+
+TEST_F(task_group, is_joined_within_a_deadline) {
+    with_task_group([&](ramie::task_group& tasks) {
+        tasks.spawn([] { this_fiber::sleep_for(2s); });
+        EXPECT_FALSE(tasks.join(1s));
+        EXPECT_EQ(clock_.elapsed(), 1s);
+        EXPECT_TRUE(tasks.join(5s));
+    });
     EXPECT_EQ(clock_.elapsed(), 2s);
 }
 

@@ -10,6 +10,7 @@
 // middle of a program cannot swallow them.
 #pragma once
 
+#include <cerrno>
 #include <stdexcept>
 #include <string>
 #include <system_error>
@@ -47,6 +48,14 @@ class deadlock_error : public std::system_error {
     // Never suspends.
     explicit deadlock_error(const std::string& what)
         : std::system_error(EDEADLK, std::generic_category(), what) {}
+};
+
+// The work was cancelled before it began, or the fiber that did it was killed. code() is ECANCELED.
+class future_cancelled : public std::system_error {
+  public:
+    // Never suspends.
+    explicit future_cancelled(const std::string& what = "ramie: future")
+        : std::system_error(ECANCELED, std::generic_category(), what) {}
 };
 
 }  // namespace ramie

@@ -34,7 +34,7 @@ class task_group final : private detail::interrupt {
     template <class F, class... Args>
     auto spawn(F&& f, Args&&... args) {
         return detail::spawn_member(
-            crew_, detail::membership(crew_, true),
+            detail::vacancy(crew_, true),
             [this, f = std::decay_t<F>(std::forward<F>(f))](auto&&... each) mutable {
                 try {
                     return std::invoke(std::move(f), std::forward<decltype(each)>(each)...);
@@ -48,9 +48,9 @@ class task_group final : private detail::interrupt {
             std::forward<Args>(args)...);
     }
 
-    // Waits until all children have ended, and throws what the first that failed threw. Suspends
-    // the calling fiber.
-    void join();
+    // Waits until all children have ended, and throws what the first that failed threw; false at
+    // the deadline. Suspends the calling fiber.
+    bool join(deadline until = {});
 
     // Kills the children. Never suspends.
     void cancel();

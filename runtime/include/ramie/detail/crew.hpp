@@ -1,14 +1,16 @@
 // The fibers of a group: who they are, how many there may be, and how they leave. join(),
-// join_others() and wait_for_slot() suspend the calling fiber; the rest never suspends.
+// join_others() and what waits for a slot suspend the calling fiber; the rest never suspends.
 #pragma once
 
 #include <cstddef>
 #include <list>
 #include <memory>
+#include <optional>
 #include <tuple>
 #include <utility>
 
 #include "ramie/deadline.hpp"
+#include "ramie/detail/fiber_core.hpp"
 #include "ramie/detail/wait_queue.hpp"
 #include "ramie/fiber.hpp"
 #include "ramie/semaphore.hpp"
@@ -17,15 +19,25 @@ namespace ramie::detail {
 
 class crew {
   public:
+    // A fiber, from before its start until nothing is left of it.
+    struct member final : end_observer {
+        member(std::shared_ptr<crew> c, bool with_slot) : home(std::move(c)), has_slot(with_slot) {}
+        void ended() noexcept override;
+        void wait_for_slot() {
+            if (!has_slot) has_slot = home->slots.acquire();
+        }
+        std::shared_ptr<crew> home;  // which may be all that is left of the group
+        bool has_slot;
+        fiber_base fiber;
+        std::list<member>::iterator place;
+    };
+
     explicit crew(std::size_t limit) : slots(limit) {}
     ~crew() {
         joiners_.close();
         last_one_.close();
     }
 
-    using place = std::list<fiber_base>::iterator;
-    place enter() { return members.emplace(members.end()); }
-    void leave(place) noexcept;
     // True when it was empty at some time; false at the deadline. Throws std::system_error
     // (EDEADLK) on a member.
     bool join(deadline until);
@@ -37,58 +49,56 @@ class crew {
     [[nodiscard]] bool killing() const noexcept { return kills_ != 0; }
     [[nodiscard]] bool has(const fiber_core*) const noexcept;
 
-    std::list<fiber_base> members;
+    std::list<member> members;
     semaphore slots;
 
   private:
+    void leave(std::list<member>::iterator) noexcept;
+
     std::size_t kills_ = 0;
     wait_queue joiners_;
     wait_queue last_one_;  // members that wait until they are alone
 };
 
-// One fiber's place in a crew, which it leaves when its callable is gone.
-class membership {
+// The place of a fiber that is about to be spawned; given back unless it is filled.
+class vacancy {
   public:
-    explicit membership(std::shared_ptr<crew> c, bool with_slot)
-        : crew_(std::move(c)), place_(crew_->enter()), has_slot_(with_slot) {}
-    membership(membership&& other) noexcept
-        : crew_(std::move(other.crew_)), place_(other.place_), has_slot_(other.has_slot_) {}
-    membership& operator=(membership&&) = delete;
-    ~membership() {
-        if (crew_ == nullptr) return;
-        if (has_slot_) crew_->slots.release();
-        crew_->leave(place_);
+    // With a slot that was taken, or without one yet.
+    vacancy(const std::shared_ptr<crew>&, bool with_slot);
+    vacancy(vacancy&& other) noexcept : member_(std::exchange(other.member_, nullptr)) {}
+    vacancy& operator=(vacancy&&) = delete;
+    ~vacancy() {
+        if (member_ != nullptr) member_->ended();
     }
-    void wait_for_slot() {
-        if (!has_slot_) has_slot_ = crew_->slots.acquire();
-    }
-    [[nodiscard]] crew::place place() const noexcept { return place_; }
+
+    // Nothing at the deadline. The group may be destroyed while its caller waits: this shares what
+    // is left. Suspends the calling fiber.
+    static std::optional<vacancy> wait_for(std::shared_ptr<crew>, deadline until = {});
+
+    [[nodiscard]] crew::member& member() const noexcept { return *member_; }
+    void fill(const fiber_base&);
 
   private:
-    std::shared_ptr<crew> crew_;
-    crew::place place_;
-    bool has_slot_;
+    crew::member* member_;
 };
 
-// What a member runs. The membership comes first, so that it is the last to go.
+// What a member runs.
 template <class F, class... Args>
 struct member_task {
-    membership member;
+    crew::member* self;
     F body;
     std::tuple<Args...> args;
     auto operator()() -> std::invoke_result_t<F, Args...> {
-        member.wait_for_slot();
+        self->wait_for_slot();
         return std::apply(std::move(body), std::move(args));
     }
 };
 
 template <class F, class... Args>
-auto spawn_member(const std::shared_ptr<crew>& c, membership member, F&& f, Args&&... args) {
-    const crew::place place = member.place();
+auto spawn_member(vacancy place, F&& f, Args&&... args) {
     auto handle = spawn(member_task<std::decay_t<F>, std::decay_t<Args>...>{
-        std::move(member), std::forward<F>(f), {std::forward<Args>(args)...}});
-    *place = handle;
-    if (c->killing()) handle.try_kill();
+        &place.member(), std::forward<F>(f), {std::forward<Args>(args)...}});
+    place.fill(handle);
     return handle;
 }
 

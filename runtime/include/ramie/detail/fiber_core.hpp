@@ -92,6 +92,16 @@ struct sanitizer_state {
     void* tsan_fiber = nullptr;
 };
 
+// Told when a fiber has ended and nothing of it is left that could still suspend: neither its
+// callable, nor its locals, nor a result that nobody asks for.
+class end_observer {
+  public:
+    virtual void ended() noexcept = 0;
+
+  protected:
+    ~end_observer() = default;
+};
+
 // The timer it is: the deadline of the current wait, or the start of spawn_later.
 struct fiber_core : boost::intrusive::list_base_hook<>, timer_node {
     // Runs the body and keeps its result; `abandon` destroys a body that never ran; `destroy` ends
@@ -156,6 +166,7 @@ struct fiber_core : boost::intrusive::list_base_hook<>, timer_node {
     std::uint64_t id = 0;
     std::uint64_t end_order = 0;  // the how manieth of its scheduler to end
     std::unique_ptr<fiber_extras> extras;
+    end_observer* at_end = nullptr;  // which holds one reference
 
     // The stack, see stack_pool.hpp.
     stack_pool* pool = nullptr;

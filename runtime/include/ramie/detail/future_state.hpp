@@ -8,23 +8,15 @@
 #include <memory>
 #include <mutex>
 #include <optional>
-#include <system_error>
 #include <type_traits>
 #include <utility>
 #include <vector>
 
 #include "ramie/async_result.hpp"
 #include "ramie/deadline.hpp"
+#include "ramie/detail/outcome.hpp"
 
 namespace ramie {
-
-// The work was cancelled before it began. code() is ECANCELED.
-class future_cancelled : public std::system_error {
-  public:
-    // Never suspends.
-    future_cancelled() : system_error(ECANCELED, std::generic_category(), "ramie: future") {}
-};
-
 namespace detail {
 
 // Callable from any thread, except for the waits, which suspend the calling fiber.
@@ -86,15 +78,15 @@ class future_value final : public future_state {
     template <class F>
     void run(F& f) {
         if (!begin()) return;
-        try {
-            if constexpr (std::is_void_v<R>)
-                f();
-            else
-                value.emplace(f());
-            finish(nullptr);
-        } catch (...) {
-            finish(std::current_exception());
-        }
+        call_and_keep(
+            [&] {
+                if constexpr (std::is_void_v<R>)
+                    f();
+                else
+                    value.emplace(f());
+                finish(nullptr);
+            },
+            [this](std::exception_ptr error) { finish(std::move(error)); });
     }
     std::optional<std::conditional_t<std::is_void_v<R>, char, R>> value;
 };

@@ -1,134 +1,157 @@
-// The results of group::imap and group::imap_unordered.
+// The results of group::map, imap and imap_unordered.
 #pragma once
 
 #include <algorithm>
-#include <exception>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
 #include <iterator>
+#include <list>
 #include <memory>
 #include <mutex>
-#include <optional>
 #include <ranges>
+#include <stdexcept>
 #include <type_traits>
 #include <utility>
+#include <variant>
 
+#include "ramie/detail/crew.hpp"
+#include "ramie/detail/item_iterator.hpp"
+#include "ramie/detail/outcome.hpp"
+#include "ramie/detail/queue_core.hpp"
+#include "ramie/detail/wait_queue.hpp"
 #include "ramie/errors.hpp"
 #include "ramie/fiber.hpp"
 #include "ramie/mutex.hpp"
-#include "ramie/queue.hpp"
 #include "ramie/semaphore.hpp"
 
 namespace ramie::detail {
 
-// Results in the order of the items: the fibers that make them.
+enum class result_order : std::uint8_t { of_items, as_ready };
+
+extern const wait_kind a_result_of_a_member;
+
+// On their way from the members that make them to who takes them: values, so that no fiber that has
+// ended keeps its stack for one.
 template <class R>
-class in_order {
+class results {
+    using line = std::list<outcome<R>>;
+
   public:
-    explicit in_order(std::size_t ahead) : running_(ahead) {}
-    template <class Group, class F, class Item>
-    bool start(const std::shared_ptr<in_order>&, Group& workers, F& f, Item&& item) {
-        try {
-            return running_.put(workers.spawn(f, std::forward<Item>(item)));
-        } catch (const queue_shutdown&) {
-            return false;
+    // One that is being made. Left without it, it was killed.
+    class entry {
+      public:
+        explicit entry(std::shared_ptr<results> to)
+            : to_(std::move(to)), outside_(1), mine_(outside_.begin()) {
+            ++to_->under_way_;
+            if (to_->order_ == result_order::of_items) stand_in_line();
         }
+        entry(entry&&) noexcept = default;
+        entry& operator=(entry&&) = delete;
+        ~entry() {
+            if (to_ == nullptr) return;
+            if (!mine_->is_known()) mine_->fail(killed_work());
+            if (!outside_.empty()) stand_in_line();
+            --to_->under_way_;
+            to_->tell();
+        }
+        // Where nobody takes it any more an exception is the fiber's own, which is reported.
+        template <class F>
+        void keep(F f) {
+            mine_->keep(std::move(f));
+            if (!to_->wanted_) mine_->take();
+        }
+
+      private:
+        void stand_in_line() noexcept { to_->line_.splice(to_->line_.end(), outside_); }
+
+        std::shared_ptr<results> to_;
+        line outside_;
+        typename line::iterator mine_;
+    };
+
+    results(result_order order, std::size_t ahead)
+        : order_(order), room_(std::min(ahead, unbounded / 2)) {
+        if (ahead == 0)
+            throw std::invalid_argument(
+                "ramie: imap() with room for no result would never begin; `ahead` is at least 1");
     }
-    void started_all() { running_.shutdown(); }
-    void drop() { running_.shutdown(true); }
-    // The next one is taken when it has ended: who gives up before leaves it for the next call.
+
+    // Waits until one more may be made; false when nobody wants it. Suspends the calling fiber.
+    bool wait_for_room() {
+        room_.acquire();
+        return wanted_;
+    }
+    [[nodiscard]] bool wanted() const noexcept { return wanted_; }
+    void started_all() noexcept {
+        all_started_ = true;
+        tell();
+    }
+    void drop() noexcept {
+        wanted_ = false;
+        room_.release();
+        tell();
+    }
+
+    // Those who ask take turns. One that gives up leaves the result for the next call. Suspends the
+    // calling fiber.
     R get(deadline until) {
         if (!turn_.lock(until)) throw timeout_expired("imap::get");
-        const std::lock_guard held(turn_, std::adopt_lock);
-        const fiber<R> next = running_.peek(until);
-        if (!next.join(until)) throw timeout_expired("imap::get");
-        running_.get();
-        return next.get();
+        const std::lock_guard mine(turn_, std::adopt_lock);
+        const auto may_go_on = [this] { return is_next_known() || is_over(); };
+        if (!may_go_on() && !wait_for_turn(taker_, a_result_of_a_member, this, until, may_go_on))
+            throw timeout_expired("imap::get");
+        if (!is_next_known()) throw queue_shutdown();
+        outcome<R> next = std::move(line_.front());
+        line_.pop_front();
+        room_.release();
+        return next.take();
     }
 
   private:
-    queue<fiber<R>> running_;
-    mutex turn_;
-};
-
-// Results as they come.
-template <class R>
-class as_ready {
-  public:
-    explicit as_ready(std::size_t ahead) : room_(std::min(ahead, unbounded / 2)) {}
-    template <class Group, class F, class Item>
-    bool start(const std::shared_ptr<as_ready>& self, Group& workers, F& f, Item&& item) {
-        room_.acquire();
-        if (outcomes_.is_shut_down()) return false;
-        workers.spawn(
-            [keep = pending(self), f](auto&& each) mutable {
-                keep.keep(outcome_of(f, std::forward<decltype(each)>(each)));
-            },
-            std::forward<Item>(item));
-        return true;
+    [[nodiscard]] bool is_next_known() const noexcept {
+        return !line_.empty() && line_.front().is_known();
     }
-    void started_all() {
-        all_started_ = true;
-        if (pending_ == 0) outcomes_.shutdown();
+    [[nodiscard]] bool is_over() const noexcept {
+        return !wanted_ || (all_started_ && under_way_ == 0 && line_.empty());
     }
-    void drop() {
-        outcomes_.shutdown(true);
-        room_.release();
-    }
-    R get(deadline until) {
-        outcome next = outcomes_.get(until);
-        room_.release();
-        if (next.error != nullptr) std::rethrow_exception(next.error);
-        return std::move(*next.value);
+    void tell() noexcept {
+        if (is_next_known() || is_over()) taker_.wake_one();
     }
 
-  private:
-    struct outcome {
-        std::optional<R> value;
-        std::exception_ptr error;
-    };
-    // Counts an item from its start to its end, which may be a kill.
-    struct pending {
-        explicit pending(std::shared_ptr<as_ready> r) : results(std::move(r)) {
-            ++results->pending_;
-        }
-        pending(pending&& other) noexcept = default;
-        pending& operator=(pending&&) = delete;
-        ~pending() {
-            if (results == nullptr) return;
-            if (!kept) results->room_.release();
-            if (--results->pending_ == 0 && results->all_started_) results->outcomes_.shutdown();
-        }
-        void keep(outcome result) {
-            if (results->outcomes_.is_shut_down()) return;
-            results->outcomes_.put(std::move(result));
-            kept = true;
-        }
-        std::shared_ptr<as_ready> results;
-        bool kept = false;
-    };
-    template <class F, class Item>
-    static outcome outcome_of(F& f, Item&& item) {
-        try {
-            return {f(std::forward<Item>(item)), nullptr};
-        } catch (const fiber_exit&) {
-            throw;
-        } catch (...) {
-            return {std::nullopt, std::current_exception()};
-        }
-    }
-
-    queue<outcome> outcomes_;
+    const result_order order_;
     semaphore room_;
-    std::size_t pending_ = 0;
+    line line_;  // in the order in which they are taken
+    std::size_t under_way_ = 0;
+    bool wanted_ = true;
     bool all_started_ = false;
+    mutex turn_;
+    wait_queue taker_;
 };
+
+// Has a member make `f(item)`; false when nobody wants it. Suspends the calling fiber.
+template <class R, class F, class Item>
+bool make_result(const std::shared_ptr<crew>& workers, const std::shared_ptr<results<R>>& to, F& f,
+                 Item&& item) {
+    if (!to->wait_for_room()) return false;
+    auto place = vacancy::wait_for(workers);
+    if (!to->wanted()) return false;
+    spawn_member(
+        std::move(*place),
+        [mine = typename results<R>::entry(to), f](auto&& each) mutable {
+            mine.keep([&]() -> R { return std::invoke(f, std::forward<decltype(each)>(each)); });
+        },
+        std::forward<Item>(item));
+    return true;
+}
 
 // What the caller holds. When it is dropped, no more items are started.
-template <class Results, class R>
+template <class R>
 class imap_range {
   public:
-    using value_type = R;
-    imap_range(std::shared_ptr<Results> results, fiber<> feeder)
-        : results_(std::move(results)), feeder_(std::move(feeder)) {}
+    using value_type = std::conditional_t<std::is_void_v<R>, std::monostate, R>;
+    imap_range(std::shared_ptr<results<R>> all, fiber<> feeder)
+        : results_(std::move(all)), feeder_(std::move(feeder)) {}
     imap_range(imap_range&&) noexcept = default;
     imap_range& operator=(imap_range&&) = delete;
     ~imap_range() {
@@ -137,8 +160,9 @@ class imap_range {
         feeder_.try_kill();
     }
 
-    // The next result. Throws what its item threw, timeout_expired at the deadline, and at the end
-    // what the items themselves threw, or queue_shutdown. Suspends the calling fiber.
+    // The next result. Throws what its item threw, future_cancelled when that was killed,
+    // timeout_expired at the deadline, and at the end what the items themselves threw, or
+    // queue_shutdown. Suspends the calling fiber.
     R get(deadline until = {}) {
         try {
             return results_->get(until);
@@ -151,7 +175,7 @@ class imap_range {
     [[nodiscard]] std::default_sentinel_t end() const noexcept { return {}; }
 
   private:
-    std::shared_ptr<Results> results_;
+    std::shared_ptr<results<R>> results_;
     fiber<> feeder_;
 };
 
@@ -172,20 +196,49 @@ auto keep_items(Range&& items) {
         return range(std::forward<Range>(items));
 }
 
-template <template <class> class Order, class Group, class Items, class F>
-auto make_imap(Group workers, Items items, F f, std::size_t ahead) {
-    using R = std::invoke_result_t<F&, std::ranges::range_reference_t<Items>>;
-    auto results = std::make_shared<Order<R>>(ahead);
-    auto feeder = spawn([results, workers = std::move(workers), items = std::move(items),
-                         f = std::move(f)]() mutable {
-        struct finally {
-            ~finally() { all.started_all(); }
-            Order<R>& all;
-        } const guard{*results};
-        for (auto&& item : items)
-            if (!results->start(results, workers, f, item)) return;
-    });
-    return imap_range<Order<R>, R>(std::move(results), std::move(feeder));
+template <class F, class Range>
+using mapped_t = std::invoke_result_t<F&, std::ranges::range_reference_t<Range>>;
+
+template <class Items, class F>
+auto make_imap(result_order order, std::shared_ptr<crew> workers, Items items, F f,
+               std::size_t ahead) {
+    using R = mapped_t<F, Items>;
+    auto all = std::make_shared<results<R>>(order, ahead);
+    auto feeder = spawn(
+        [all, workers = std::move(workers), items = std::move(items), f = std::move(f)]() mutable {
+            struct finally {
+                ~finally() { all.started_all(); }
+                results<R>& all;
+            } const guard{*all};
+            for (auto&& item : items)
+                if (!make_result(workers, all, f, item)) return;
+        });
+    return imap_range<R>(std::move(all), std::move(feeder));
+}
+
+// Suspends the calling fiber.
+template <class Range, class F>
+auto map_all(std::shared_ptr<crew> workers, Range& items, F& f) {
+    using R = mapped_t<F, Range>;
+    const auto all = std::make_shared<results<R>>(result_order::of_items, unbounded);
+    imap_range<R> range(all, fiber<>());
+    std::size_t count = 0;
+    for (auto&& item : items) {
+        make_result(workers, all, f, std::forward<decltype(item)>(item));
+        ++count;
+    }
+    return collect<R>(count, [&range] { return range.get(); });
+}
+
+// What a member returned or threw, moved out. Suspends the calling fiber.
+template <class R>
+R take_result_of(const fiber<R>& member) {
+    member.join();
+    if (member.core()->exited) std::rethrow_exception(killed_work());
+    if constexpr (std::is_void_v<R>)
+        member.get();
+    else
+        return std::move(member.get());
 }
 
 }  // namespace ramie::detail

@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <iterator>
 #include <optional>
+#include <type_traits>
 
 #include "ramie/detail/queue_core.hpp"
 
@@ -21,7 +22,12 @@ class item_iterator {
     item_iterator& operator++() {
         try {
             item_.reset();
-            item_.emplace(source_->get());
+            if constexpr (std::is_void_v<decltype(source_->get())>) {
+                source_->get();
+                item_.emplace();
+            } else {
+                item_.emplace(source_->get());
+            }
         } catch (const queue_shutdown&) {
             source_ = nullptr;
         }

@@ -11,6 +11,8 @@
 #include <utility>
 
 #include "ramie/async_result.hpp"
+#include "ramie/detail/outcome.hpp"
+#include "ramie/errors.hpp"
 
 namespace ramie::detail {
 
@@ -46,9 +48,14 @@ class thread_job {
     void revoke() noexcept {
         if (take()) work_.reset();
     }
+    // What ends a fiber, or the program, ends no thread: its result says so to who asks for it.
     void run() {
         if (!take()) return;
-        (*work_)();
+        try {
+            (*work_)();
+        } catch (const fiber_exit&) {
+        } catch (const system_exit&) {
+        }
         work_.reset();
     }
 
@@ -85,16 +92,16 @@ class answer {
     template <class F>
     void call(F& f) {
         given_ = true;
-        try {
-            if constexpr (std::is_void_v<R>) {
-                f();
-                to_.set();
-            } else {
-                to_.set(f());
-            }
-        } catch (...) {
-            to_.set_exception(std::current_exception());
-        }
+        call_and_keep(
+            [&] {
+                if constexpr (std::is_void_v<R>) {
+                    f();
+                    to_.set();
+                } else {
+                    to_.set(f());
+                }
+            },
+            [this](std::exception_ptr error) { to_.set_exception(std::move(error)); });
     }
 
   private:
