@@ -37,8 +37,16 @@ class thread_pool::state : public std::enable_shared_from_this<state> {
         return std::make_shared<state>(min_, max_, bound_, patience_);
     }
 
-    // False when there is no room yet: `in` is set when the work is taken in, or dropped.
+    // False when there is no room.
     using job_pointer = std::shared_ptr<detail::thread_job>;
+    bool try_add(const job_pointer& job) {
+        const std::lock_guard guard(mutex_);
+        if (jobs_.size() >= bound_) return false;
+        queue(job);
+        return true;
+    }
+
+    // False when there is no room yet: `in` is set when the work is taken in, or dropped.
     bool add(const job_pointer& job, const async_result<>& in) {
         const std::lock_guard guard(mutex_);
         if (jobs_.size() >= bound_) {
@@ -48,6 +56,8 @@ class thread_pool::state : public std::enable_shared_from_this<state> {
         queue(job);
         return true;
     }
+
+    [[nodiscard]] bool is_own_thread() const noexcept { return working_for == this; }
 
     void take_back(const job_pointer& job) {
         {
@@ -119,6 +129,7 @@ class thread_pool::state : public std::enable_shared_from_this<state> {
     }
 
     void work() {
+        working_for = this;
         note_started();
         while (auto job = next()) {
             job->run();
@@ -170,6 +181,8 @@ class thread_pool::state : public std::enable_shared_from_this<state> {
         }
         return false;
     }
+
+    static inline constinit thread_local const state* working_for = nullptr;
 
     const std::size_t min_, max_, bound_;
     const std::chrono::nanoseconds patience_;
@@ -237,6 +250,10 @@ thread_pool::~thread_pool() {
 std::shared_ptr<detail::thread_job> thread_pool::submit(detail::thread_job::function work) {
     auto job = std::make_shared<detail::thread_job>(std::move(work));
     const auto pool = state_;  // *this may be destroyed while the fiber waits
+    if (pool->is_own_thread()) {
+        if (!pool->try_add(job)) job->run();
+        return job;
+    }
     async_result<> in;
     if (pool->add(job, in)) return job;
     try {
@@ -247,6 +264,8 @@ std::shared_ptr<detail::thread_job> thread_pool::submit(detail::thread_job::func
     }
     return job;
 }
+
+bool thread_pool::is_one_of_its_threads() const noexcept { return state_->is_own_thread(); }
 
 std::size_t thread_pool::threads() const { return state_->threads(); }
 

@@ -91,12 +91,22 @@ class async_result {
     // Waits for it; true when it is there, false at the deadline. Suspends the calling fiber.
     bool wait(deadline until = {}) const { return state_->wait(until); }
 
-    // The value; rethrows the exception; throws timeout_expired at the deadline. Suspends the
-    // calling fiber.
+    // A copy of the value; rethrows the exception; throws timeout_expired at the deadline. Suspends
+    // the calling fiber.
     T get(deadline until = {}) const {
         state_->wait_for_value(until);
         if constexpr (!std::is_void_v<T>) {
             return *value();
+        }
+    }
+
+    // The same, moved out, for what cannot or should not be copied. For one asker: what a move
+    // leaves behind is all that others get after that. Suspends the calling fiber.
+    T take(deadline until = {}) const {
+        state_->wait_for_value(until);
+        if constexpr (!std::is_void_v<T>) {
+            const std::lock_guard guard(state_->mutex);
+            return std::move(*state_->value);
         }
     }
 

@@ -38,19 +38,21 @@ class thread_pool {
     thread_pool& operator=(const thread_pool&) = delete;
 
     // What `f()`, called on one of the threads, returns or throws. Waits while the bound is
-    // reached. Suspends the calling fiber.
+    // reached. Work of this pool that asks for more calls it itself: all threads might be waiting
+    // for a free one. Suspends the calling fiber.
     template <class F>
     auto run(F&& f) -> std::invoke_result_t<std::decay_t<F>> {
         using R = std::invoke_result_t<std::decay_t<F>>;
+        if (is_one_of_its_threads()) return std::decay_t<F>(std::forward<F>(f))();
         async_result<R> result;
         const detail::revoked_when_left job(
             submit([answer = detail::answer<R>(result),
                     f = std::decay_t<F>(std::forward<F>(f))]() mutable { answer.call(f); }));
-        return result.get();
+        return result.take();
     }
 
-    // Hands `work`, which must not throw, to a thread; waits while the bound is reached. Suspends
-    // the calling fiber.
+    // Hands `work`, which must not throw, to a thread; waits while the bound is reached, but on one
+    // of the threads, which would wait for itself, does it at once. Suspends the calling fiber.
     std::shared_ptr<detail::thread_job> submit(detail::thread_job::function work);
 
     // How many threads there are, how many of them work, and how much work waits. Callable from
@@ -64,6 +66,7 @@ class thread_pool {
   private:
     class state;
     class registry;
+    [[nodiscard]] bool is_one_of_its_threads() const noexcept;
     std::shared_ptr<state> state_;
 };
 
