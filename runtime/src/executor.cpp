@@ -1,9 +1,11 @@
 #include "ramie/executor.hpp"
 
+#include <algorithm>
 #include <deque>
 #include <stdexcept>
 
 #include "diagnostics.hpp"
+#include "ramie/pool.hpp"
 
 namespace ramie {
 
@@ -169,7 +171,7 @@ void executor::keep(std::shared_ptr<detail::future_state> state) {
     unfinished_.push_back(std::move(state));
 }
 
-void executor::shutdown(bool wait, bool cancel_pending) {
+bool executor::shutdown(bool wait, bool cancel_pending, deadline until) {
     std::vector<std::shared_ptr<detail::future_state>> left;
     {
         const std::lock_guard guard(mutex_);
@@ -178,8 +180,54 @@ void executor::shutdown(bool wait, bool cancel_pending) {
     }
     if (cancel_pending)
         for (const auto& each : left) each->cancel();
-    if (wait)
-        for (const auto& each : left) each->wait({});
+    return !wait ||
+           std::ranges::all_of(left, [until](const auto& each) { return each->wait(until); });
 }
+
+// --- fibers ------------------------------------------------------------------------------------
+
+// Work that waits is kept as what it is, until there is a slot for the fiber that does it.
+class fiber_executor::line : public std::enable_shared_from_this<line> {
+  public:
+    using work = detail::thread_job::function;
+
+    explicit line(std::size_t limit) : workers_(limit) {}
+
+    void add(work w) {
+        if (!is_fed_ && !workers_.full()) {
+            workers_.spawn(std::move(w));
+            return;
+        }
+        if (!is_fed_) {
+            spawn([self = shared_from_this()] { self->feed(); });
+            is_fed_ = true;
+        }
+        waiting_.push_back(std::move(w));
+    }
+
+  private:
+    void feed() {
+        struct finally {
+            ~finally() {
+                all.is_fed_ = false;
+                all.waiting_.clear();  // of one that was killed
+            }
+            line& all;
+        } const guard{*this};
+        while (!waiting_.empty()) {
+            workers_.wait_available();
+            workers_.spawn(std::move(waiting_.front()));
+            waiting_.pop_front();
+        }
+    }
+
+    pool workers_;
+    std::deque<work> waiting_;
+    bool is_fed_ = false;
+};
+
+fiber_executor::fiber_executor(std::size_t limit) : line_(std::make_shared<line>(limit)) {}
+
+void fiber_executor::execute(detail::thread_job::function work) { line_->add(std::move(work)); }
 
 }  // namespace ramie

@@ -8,6 +8,7 @@
 #include <thread>
 #include <vector>
 
+#include "ramie/debug.hpp"
 #include "ramie/timeout.hpp"
 #include "support/fiber_test.hpp"
 
@@ -224,6 +225,95 @@ TEST_F(fiber_executor, cancels_what_has_not_begun) {
     first.add_done_callback([&] { ++told; });
     EXPECT_EQ(told, 2);
     ramie::test::let_others_run();
+}
+
+TEST_F(executor, gives_what_can_only_be_moved) {
+    ramie::thread_executor e(1);
+    const auto box = [](int i) { return std::make_unique<int>(i); };
+    const ramie::future<std::unique_ptr<int>> one = e.submit([box] { return box(1); });
+    EXPECT_EQ(*one.take(), 1);
+    EXPECT_EQ(*e.map(std::vector{1, 2}, box).at(1), 2);
+    e.shutdown();
+}
+
+// Found: one place for whoever waits, and a count that is looked at before the wait.
+TEST_F(as_completed, serves_several_takers_in_turn) {
+    ramie::fiber_executor e(10);
+    const auto all = napping(e, {1, 2, 4});
+    auto range = ramie::as_completed(all);
+    int taken = 0;
+    int ended = 0;
+    const auto take = [&] {
+        try {
+            for (;; ++taken) range.get();
+        } catch (const ramie::queue_shutdown&) {
+            ++ended;
+        }
+    };
+    auto first = ramie::spawn(take);
+    auto second = ramie::spawn(take);
+    first.join();
+    second.join();
+    EXPECT_EQ(taken, 3);
+    EXPECT_EQ(ended, 2);
+}
+
+TEST_F(fiber_executor, makes_a_fiber_only_when_there_is_a_slot_for_it) {
+    ramie::fiber_executor e(2);
+    std::vector<ramie::future<int>> all;
+    std::vector<int> begun;
+    for (int i = 0; i != 100; ++i)
+        all.push_back(e.submit([&begun, i] {
+            begun.push_back(i);
+            EXPECT_LE(ramie::stats().fibers, 3U);
+            return this_fiber::sleep_for(1s), i;
+        }));
+    EXPECT_LE(ramie::stats().fibers, 3U) << "two at work, and one that waits to start the next";
+    EXPECT_TRUE(e.shutdown());
+    EXPECT_TRUE(std::ranges::is_sorted(begun));
+    EXPECT_EQ(begun.size(), 100U);
+    EXPECT_EQ(clock_.elapsed(), 50s);
+    ramie::test::let_others_run();
+}
+
+TEST_F(fiber_executor, goes_on_with_what_waits_when_it_is_gone) {
+    std::vector<ramie::future<int>> all;
+    {
+        ramie::fiber_executor e(1);
+        all = napping(e, {1, 2, 1});
+    }
+    for (const auto& each : all) each.wait();
+    EXPECT_EQ(clock_.elapsed(), 4s);
+    ramie::test::let_others_run();
+}
+
+TEST_F(fiber_executor, waits_for_its_end_within_a_deadline) {
+    ramie::fiber_executor e(1);
+    const auto all = napping(e, {1, 1});
+    EXPECT_FALSE(e.shutdown(true, false, 1500ms));
+    EXPECT_TRUE(e.shutdown(true, false, 5s));
+    EXPECT_EQ(clock_.elapsed(), 2s);
+    ramie::test::let_others_run();
+}
+
+// Found: to keep the kill for whoever asks, and to let the work's own fiber live on.
+TEST_F(fiber_executor, cancels_work_whose_fiber_is_killed) {
+    ramie::fiber_executor e(1);
+    ramie::fiber_base worker;
+    const auto f = e.submit([&] {
+        worker = this_fiber::self();
+        return nap(1);
+    });
+    this_fiber::yield();
+    worker.kill();
+    EXPECT_THROW(f.get(), ramie::future_cancelled);
+    EXPECT_TRUE(worker.core()->exited);
+}
+
+TEST_F(fiber_executor, hands_the_end_of_the_program_to_the_main_fiber) {
+    ramie::fiber_executor e(1);
+    e.submit([] { throw ramie::system_exit{3}; });
+    EXPECT_THROW(this_fiber::sleep_for(1h), ramie::system_exit);
 }
 
 }  // namespace

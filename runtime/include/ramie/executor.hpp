@@ -20,7 +20,6 @@
 #include "ramie/deadline.hpp"
 #include "ramie/detail/thread_job.hpp"
 #include "ramie/future.hpp"
-#include "ramie/pool.hpp"
 #include "ramie/thread_pool.hpp"
 
 namespace ramie {
@@ -37,13 +36,8 @@ struct cancelled_when_left {
     }
     auto results(deadline until) const {
         using R = typename Future::result_type;
-        if constexpr (std::is_void_v<R>) {
-            for (const Future& each : futures) each.get(until);
-        } else {
-            std::vector<R> in_order;
-            for (const Future& each : futures) in_order.push_back(each.get(until));
-            return in_order;
-        }
+        return collect<R>(futures.size(),
+                          [&, next = futures.begin()]() mutable { return next++->take(until); });
     }
     std::vector<Future> futures;
 };
@@ -54,7 +48,8 @@ class executor {
     executor() = default;
     executor(const executor&) = delete;
     executor& operator=(const executor&) = delete;
-    // Work that a thread_executor has not begun is cancelled; that of a fiber_executor goes on.
+    // One with threads of its own cancels what has not begun and waits for the rest, which blocks
+    // the thread. The work of a fiber_executor, or in a pool that is another's, goes on.
     virtual ~executor() = default;
 
     // Has `f()` called. Throws std::logic_error after shutdown(). Suspends the calling fiber if the
@@ -82,8 +77,8 @@ class executor {
     }
 
     // Takes no more work; cancels what has not begun, if `cancel_pending`, and waits for the rest,
-    // if `wait`. Suspends the calling fiber.
-    void shutdown(bool wait = true, bool cancel_pending = false);
+    // if `wait`; false at the deadline. Suspends the calling fiber.
+    bool shutdown(bool wait = true, bool cancel_pending = false, deadline until = {});
 
   protected:
     virtual void execute(detail::thread_job::function) = 0;
@@ -109,15 +104,16 @@ class thread_executor final : public executor {
     thread_pool& pool_;
 };
 
-// In fibers of the calling thread, at most `limit` at a time.
+// In fibers of the calling thread, at most `limit` at a time; work that waits has none yet.
 class fiber_executor final : public executor {
   public:
     // Never suspends.
-    explicit fiber_executor(std::size_t limit) : pool_(limit) {}
+    explicit fiber_executor(std::size_t limit);
 
   private:
-    void execute(detail::thread_job::function work) override { pool_.apply_async(std::move(work)); }
-    pool pool_;
+    class line;
+    void execute(detail::thread_job::function work) override;
+    std::shared_ptr<line> line_;
 };
 
 }  // namespace ramie

@@ -11,6 +11,7 @@
 #include <exception>
 #include <iterator>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <ranges>
 #include <type_traits>
@@ -21,6 +22,7 @@
 #include "ramie/detail/future_state.hpp"
 #include "ramie/detail/item_iterator.hpp"
 #include "ramie/errors.hpp"
+#include "ramie/mutex.hpp"
 
 namespace ramie {
 
@@ -31,11 +33,20 @@ class future {
     using result_type = R;
     explicit future(std::shared_ptr<detail::future_value<R>> state) : state_(std::move(state)) {}
 
-    // What the work returned or threw; throws timeout_expired at the deadline, future_cancelled.
-    // Suspends the calling fiber.
+    // A copy of what the work returned, or throws what it threw: future_cancelled when it was
+    // cancelled, or the fiber that did it was killed; timeout_expired at the deadline. Suspends the
+    // calling fiber.
     R get(deadline until = {}) const {
         state_->wait_for_value(until);
         if constexpr (!std::is_void_v<R>) return *state_->value;
+    }
+
+    // The same, moved out, for what cannot or should not be copied. For one asker: what a move
+    // leaves behind is all that other copies of this future give after that. Suspends the calling
+    // fiber.
+    R take(deadline until = {}) const {
+        state_->wait_for_value(until);
+        if constexpr (!std::is_void_v<R>) return std::move(*state_->value);
     }
 
     // True when it is done, false at the deadline. Suspends the calling fiber.
@@ -115,9 +126,11 @@ class completed_range {
           until_(until),
           done_(detail::states_of(futures_)) {}
 
-    // The next one. Throws timeout_expired at the deadline, queue_shutdown when there are no more.
-    // Suspends the calling fiber.
+    // The next one. Those who ask take turns. Throws timeout_expired at the deadline,
+    // queue_shutdown when there are no more. Suspends the calling fiber.
     Future get() {
+        if (!turn_->lock(until_)) throw timeout_expired("as_completed");
+        const std::lock_guard mine(*turn_, std::adopt_lock);
         if (left_ == 0) throw queue_shutdown();
         const auto next = done_.next(until_);
         if (!next) throw timeout_expired("as_completed");
@@ -134,6 +147,7 @@ class completed_range {
     std::size_t left_;
     deadline until_;
     detail::completions done_;
+    std::unique_ptr<mutex> turn_ = std::make_unique<mutex>();
 };
 
 // `futures` as they are done; those that are done already come first. Throws timeout_expired from
