@@ -3,8 +3,8 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include <array>
 #include <functional>
-#include <memory>
 #include <mutex>
 #include <shared_mutex>
 #include <string>
@@ -18,8 +18,8 @@
 #include "ramie/queue.hpp"
 #include "ramie/shield.hpp"
 #include "ramie/signal.hpp"
+#include "ramie/testing/abandon.hpp"
 #include "ramie/timeout.hpp"
-#include "ramie/timer.hpp"
 #include "ramie/wait_fd.hpp"
 #include "support/fiber_test.hpp"
 
@@ -27,8 +27,6 @@ namespace {
 
 using namespace std::chrono_literals;
 using every_wait = ramie::test::fiber_test;
-using every_object = ramie::test::virtual_time_test;
-using object = ramie::test::virtual_time_test;
 using ramie::deadline;
 using ramie::spawn;
 namespace this_fiber = ramie::this_fiber;
@@ -45,10 +43,22 @@ struct silent_pipe {
     int ends[2] = {-1, -1};
 };
 
+// To clean up by waiting, at the ordinary end of a scope, too, where a kill must not be thrown.
+template <class F>
+auto undisturbed(F f) {
+    return [f] {
+        const ramie::shield whole;
+        f();
+    };
+}
+
 // A fiber that is there for as long as its scope.
 struct idle_fiber {
     ramie::fiber<> f = spawn([] { this_fiber::sleep_for(24h); });
-    ~idle_fiber() { f.kill(); }
+    ~idle_fiber() {
+        const ramie::shield whole;
+        f.kill();
+    }
 };
 
 // Of calls that have a value to return: false at their own deadline.
@@ -60,6 +70,41 @@ bool in_time(const std::function<void()>& f) {
         if (e.owner() != nullptr) throw;
         return false;
     }
+}
+
+// A lock that another fiber has for as long as `wait(lock)` lasts.
+template <class Lock, class Wait>
+bool while_held(Wait wait) {
+    Lock m;
+    auto holder = spawn([&] {
+        const std::lock_guard held(m);
+        this_fiber::sleep_for(24h);
+    });
+    const ramie::test::at_exit end(undisturbed([&] { holder.kill(); }));
+    this_fiber::yield();
+    return wait(m);
+}
+
+// A pool that is full for as long as `wait(pool)` lasts.
+template <class Wait>
+bool while_full(Wait wait) {
+    ramie::pool p(1);
+    auto member = p.spawn([] { this_fiber::sleep_for(24h); });
+    const ramie::test::at_exit end(undisturbed([&] { member.kill(); }));
+    return wait(p);
+}
+
+// Work that does not end before `wait(executor, future)`.
+template <class Wait>
+bool while_working(Wait wait) {
+    ramie::fiber_executor e(1);
+    ramie::event go_on;
+    const auto work = e.submit([&] { go_on.wait(); });
+    const ramie::test::at_exit end(undisturbed([&] {
+        go_on.set();
+        e.shutdown();
+    }));
+    return wait(e, work);
 }
 
 struct named_wait {
@@ -76,14 +121,23 @@ const std::vector<named_wait>& waits() {
         {"async_result", [](deadline until) { return ramie::async_result<>().wait(until); }},
         {"mutex",
          [](deadline until) {
-             ramie::mutex m;
-             auto holder = spawn([&] {
-                 const std::lock_guard held(m);
-                 this_fiber::sleep_for(24h);
-             });
-             const ramie::test::at_exit end([&] { holder.kill(); });
+             return while_held<ramie::mutex>([&](auto& m) { return m.lock(until); });
+         }},
+        {"recursive_mutex",
+         [](deadline until) {
+             return while_held<ramie::recursive_mutex>([&](auto& m) { return m.lock(until); });
+         }},
+        {"shared_mutex, shared",
+         [](deadline until) {
+             return while_held<ramie::shared_mutex>([&](auto& m) { return m.lock_shared(until); });
+         }},
+        {"once",
+         [](deadline until) {
+             ramie::once o;
+             auto caller = spawn([&] { o.call([] { this_fiber::sleep_for(24h); }); });
+             const ramie::test::at_exit end(undisturbed([&] { caller.kill(); }));
              this_fiber::yield();
-             return m.lock(until);
+             return o.call([] {}, until);
          }},
         {"shared_mutex",
          [](deadline until) {
@@ -92,6 +146,8 @@ const std::vector<named_wait>& waits() {
              return m.lock(until);
          }},
         {"semaphore", [](deadline until) { return ramie::semaphore(0).acquire(until); }},
+        {"bounded_semaphore",
+         [](deadline until) { return ramie::bounded_semaphore(0).acquire(until); }},
         {"latch", [](deadline until) { return ramie::latch(1).wait(until); }},
         {"barrier", [](deadline until) { return ramie::barrier(2).arrive_and_wait(until); }},
         {"condition_variable",
@@ -103,6 +159,8 @@ const std::vector<named_wait>& waits() {
          }},
         {"queue::get",
          [](deadline until) { return in_time([&] { ramie::queue<int>().get(until); }); }},
+        {"queue::peek",
+         [](deadline until) { return in_time([&] { ramie::queue<int>().peek(until); }); }},
         {"queue::put",
          [](deadline until) {
              ramie::queue<int> q(1);
@@ -136,22 +194,65 @@ const std::vector<named_wait>& waits() {
              return ramie::wait_any(std::vector{other.f}, until).has_value();
          }},
         {"pool::join",
+         [](deadline until) { return while_full([&](auto& p) { return p.join(until); }); }},
+        {"pool::spawn",
          [](deadline until) {
-             ramie::pool p(1);
-             auto member = p.spawn([] { this_fiber::sleep_for(24h); });
-             const ramie::test::at_exit end([&] { member.kill(); });
-             return p.join(until);
+             return while_full([&](auto& p) { return p.spawn_until(until, [] {}).has_value(); });
+         }},
+        {"pool::wait_available",
+         [](deadline until) {
+             return while_full([&](auto& p) { return p.wait_available(until); });
+         }},
+        {"imap::get",
+         [](deadline until) {
+             return while_full([&](auto& p) {
+                 const std::array items{1};
+                 auto results = p.imap(items, [](int i) { return i; });
+                 return in_time([&] { results.get(until); });
+             });
+         }},
+        {"group::kill",
+         [](deadline until) {
+             ramie::group g;
+             ramie::event go_on;
+             auto stubborn = g.spawn([&] {
+                 const ramie::shield cleanup;
+                 go_on.wait();
+             });
+             const ramie::test::at_exit end(undisturbed([&] {
+                 go_on.set();
+                 stubborn.join();
+             }));
+             this_fiber::yield();
+             return g.kill(until);
+         }},
+        {"task_group::join",
+         [](deadline until) {
+             ramie::task_group tasks;
+             tasks.spawn([] { this_fiber::sleep_for(24h); });
+             return tasks.join(until);
          }},
         {"future",
          [](deadline until) {
-             ramie::fiber_executor e(1);
-             ramie::event go_on;
-             const auto work = e.submit([&] { go_on.wait(); });
-             const ramie::test::at_exit end([&] {
-                 go_on.set();
-                 e.shutdown();
+             return while_working([&](auto&, auto& work) { return work.wait(until); });
+         }},
+        {"wait",
+         [](deadline until) {
+             return while_working([&](auto&, auto& work) {
+                 const std::vector futures{work};
+                 return ramie::wait(futures, ramie::wait_until::all_completed, until)
+                     .not_done.empty();
              });
-             return work.wait(until);
+         }},
+        {"as_completed",
+         [](deadline until) {
+             return while_working([&](auto&, auto& work) {
+                 return in_time([&] { ramie::as_completed(std::vector{work}, until).get(); });
+             });
+         }},
+        {"executor::shutdown",
+         [](deadline until) {
+             return while_working([&](auto& e, auto&) { return e.shutdown(true, false, until); });
          }},
         {"wait_readable",
          [](deadline until) {
@@ -160,6 +261,8 @@ const std::vector<named_wait>& waits() {
          }},
         {"wait_signal",
          [](deadline until) { return ramie::wait_signal({SIGUSR1}, until).has_value(); }},
+        {"signal_set",
+         [](deadline until) { return ramie::signal_set{SIGUSR1}.wait(until).has_value(); }},
     };
     return all;
 }
@@ -262,122 +365,11 @@ TEST_F(every_wait, is_unwound_at_the_end_of_run) {
     }
 }
 
-// --- what is waited for is destroyed -------------------------------------------------------------
-
-// Destroys a `T` while a fiber waits for it in `wait`, in each of the ways a wait may stand then.
-template <class T, class Wait>
-void expect_told(const char* name, std::unique_ptr<T> doomed, Wait wait) {
-    SCOPED_TRACE(name);
-    auto waiting = spawn([&, &it = *doomed] { EXPECT_THROW(wait(it), std::logic_error); });
-    auto killed = spawn([&, &it = *doomed] {
-        EXPECT_THROW(wait(it), std::logic_error);
-        this_fiber::yield();
-        ADD_FAILURE() << "the kill is lost";
-    });
-    ramie::timeout* limit = nullptr;
-    auto late = spawn([&, &it = *doomed] {
-        ramie::timeout mine(1s);
-        limit = &mine;
-        EXPECT_THROW(wait(it), std::logic_error);
-    });
-    this_fiber::sleep_for(1s);
-    killed.try_kill();
-    // Its wait was broken, and now was not: it must not come back to what is no more.
-    EXPECT_TRUE(limit->expired());
-    limit->cancel();
-    doomed.reset();
-    ramie::join_all(std::vector{waiting, killed, late}, ramie::on_error::rethrow);
-}
-
-TEST_F(every_object, that_is_destroyed_tells_who_waits_for_it) {
-    expect_told("event", std::make_unique<ramie::event>(), [](auto& e) { e.wait(); });
-    expect_told("semaphore", std::make_unique<ramie::semaphore>(0), [](auto& s) { s.acquire(); });
-    expect_told("latch", std::make_unique<ramie::latch>(1), [](auto& l) { l.wait(); });
-    expect_told("barrier", std::make_unique<ramie::barrier>(9),
-                [](auto& b) { b.arrive_and_wait(); });
-    expect_told("condition_variable", std::make_unique<ramie::condition_variable>(), [](auto& c) {
-        ramie::mutex m;
-        std::unique_lock held(m);
-        c.wait(held);
-    });
-    expect_told("queue", std::make_unique<ramie::queue<int>>(), [](auto& q) { q.get(); });
-    expect_told("channel, get", std::make_unique<ramie::channel<int>>(), [](auto& c) { c.get(); });
-    expect_told("channel, put", std::make_unique<ramie::channel<int>>(), [](auto& c) { c.put(1); });
-}
-
-TEST_F(every_object, that_is_destroyed_tells_a_select) {
-    const auto do_nothing = [](int) {};
-    expect_told("event", std::make_unique<ramie::event>(),
-                [](auto& e) { ramie::select(ramie::on_set(e)); });
-    expect_told("queue, get", std::make_unique<ramie::queue<int>>(),
-                [&](auto& q) { ramie::select(ramie::on_get(q, do_nothing)); });
-    expect_told("channel, get", std::make_unique<ramie::channel<int>>(),
-                [&](auto& c) { ramie::select(ramie::on_get(c, do_nothing)); });
-    expect_told("channel, put", std::make_unique<ramie::channel<int>>(),
-                [](auto& c) { ramie::select(ramie::on_put(c, 1)); });
-}
-
-// What was granted is never taken back, also when another case is destroyed before it runs.
-TEST_F(object, that_is_destroyed_leaves_a_select_that_has_won_alone) {
-    auto doomed = std::make_unique<ramie::event>();
-    ramie::channel<int> c;
-    int got = 0;
-    auto f = spawn([&] {
-        return ramie::select(ramie::on_set(*doomed), ramie::on_get(c, [&](int i) { got = i; }));
-    });
-    this_fiber::yield();
-    c.put(5);
-    doomed.reset();
-    EXPECT_EQ(f.get(), 1U);
-    EXPECT_EQ(got, 5);
-}
-
-TEST_F(object, an_event_that_is_destroyed_after_it_was_set_has_been_set) {
-    auto e = std::make_unique<ramie::event>();
-    auto f = spawn([&] { return e->wait(); });
-    this_fiber::yield();
-    e->set();
-    e.reset();
-    EXPECT_TRUE(f.get());
-}
-
-TEST_F(object, a_case_of_select_may_be_used_again) {
-    ramie::channel<int> c;
-    ramie::event other;
-    int sum = 0;
-    auto get = ramie::on_get(c, [&](int i) { sum += i; });
-    auto set = ramie::on_set(other);
-    auto putter = spawn([&] {
-        this_fiber::yield();
-        c.put(1);
-        this_fiber::sleep_for(1s);
-        other.set();
-    });
-    EXPECT_EQ(ramie::select(get, set), 0U);
-    EXPECT_EQ(ramie::select(get, set), 1U);
-    EXPECT_EQ(sum, 1);
-    putter.join();
-}
-
-TEST_F(object, a_timer_that_is_destroyed_calls_no_more) {
-    int calls = 0;
-    {
-        const ramie::timer once(1s, [&] { ++calls; });
-        const ramie::timer often(1s, 1s, [&] { ++calls; });
-        this_fiber::sleep_for(500ms);
+TEST_F(every_wait, leaves_nothing_behind_wherever_it_is_killed) {
+    for (const auto& each : waits()) {
+        SCOPED_TRACE(each.name);
+        EXPECT_GE(ramie::testing::kill_everywhere([&] { each.wait(1ms); }), 1U);
     }
-    this_fiber::sleep_for(5s);
-    EXPECT_EQ(calls, 0);
-}
-
-TEST_F(object, a_pool_that_is_destroyed_leaves_those_who_wait_for_a_slot_waiting_for_it) {
-    auto p = std::make_unique<ramie::pool>(1);
-    auto first = p->spawn([] { this_fiber::sleep_for(1s); });
-    auto second = p->apply_async([] { this_fiber::sleep_for(1s); });
-    this_fiber::yield();
-    p.reset();
-    second.join();
-    EXPECT_EQ(clock_.elapsed(), 2s);
 }
 
 }  // namespace
