@@ -225,30 +225,42 @@ void close_both(const int ends[2]) noexcept {
     errno = saved;
 }
 
+// Starts what is to have the other end of the pipe, and remembers the stream.
+bool start_command_of(FILE* stream, const char* command, int childs,
+                      const popen_mode& mode) noexcept {
+    const std::lock_guard guard(shell_mutex());
+    try {
+        opened().reserve(opened().size() + 1);
+    } catch (const std::bad_alloc&) {
+        return false;
+    }
+    pid_t child = -1;
+    const int standard = mode.reads ? STDOUT_FILENO : STDIN_FILENO;
+    if (start_command(child, command, childs, standard) != 0) return false;
+    opened().push_back({stream, fileno(stream), child});
+    ++streams_opened;
+    return true;
+}
+
 FILE* open_command(const char* command, const popen_mode& mode) {
     int ends[2];
     if (::pipe2(ends, O_CLOEXEC) != 0) return nullptr;
     const int ours = ends[mode.reads ? 0 : 1];
     const int childs = ends[mode.reads ? 1 : 0];
-    const std::lock_guard guard(shell_mutex());
-    opened().reserve(opened().size() + 1);
     FILE* const stream = fdopen(ours, mode.reads ? "r" : "w");
     if (stream == nullptr) {
         close_both(ends);
         return nullptr;
     }
-    pid_t child = -1;
-    const int error =
-        start_command(child, command, childs, mode.reads ? STDOUT_FILENO : STDIN_FILENO);
+    const bool has_started = start_command_of(stream, command, childs, mode);
     ::close(childs);
-    if (error != 0) {
+    if (!has_started) {
+        // Not under the lock: fclose() takes it to look for a command of the stream.
         ::fclose(stream);
-        errno = error;
+        errno = ENOMEM;  // whatever the reason, as from libc
         return nullptr;
     }
     if (!mode.close_on_exec) ::fcntl(ours, F_SETFD, 0);
-    opened().push_back({stream, ours, child});
-    ++streams_opened;
     return stream;
 }
 
@@ -314,12 +326,7 @@ FILE* popen(const char* command, const char* type) {
         errno = EINVAL;
         return nullptr;
     }
-    try {
-        return open_command(command, mode);
-    } catch (const std::bad_alloc&) {
-        errno = ENOMEM;
-        return nullptr;
-    }
+    return open_command(command, mode);
 }
 
 int pclose(FILE* stream) {

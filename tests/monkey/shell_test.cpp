@@ -180,6 +180,23 @@ TEST_F(shell, opens_streams_with_the_modes_of_libc) {
     }
 }
 
+// While another stream is open, which is when fclose() looks for what it closes.
+TEST_F(shell, refuses_a_command_that_is_too_long_as_the_plain_call_does) {
+    const std::string command = "true " + std::string(200'000, 'x');
+    std::array<int, 2> errors{};
+    for (const bool is_plain : {true, false}) {
+        const auto open = is_plain ? &original::popen : &::popen;
+        FILE* const first = open("cat > /dev/null", "w");
+        ASSERT_NE(first, nullptr);
+        errno = 0;
+        EXPECT_EQ(open(command.c_str(), "r"), nullptr);
+        errors[is_plain ? 0 : 1] = errno;
+        EXPECT_EQ((is_plain ? &original::pclose : &::pclose)(first), 0);
+    }
+    EXPECT_NE(errors[0], 0);
+    EXPECT_EQ(errors[0], errors[1]);
+}
+
 // The second command would keep the first one's input open, which then would never end.
 TEST_F(shell, closes_earlier_streams_in_a_command) {
     FILE* const first = ::popen("cat > /dev/null", "w");
