@@ -29,7 +29,8 @@ namespace ramie::monkey::detail {
 
 namespace {
 
-constexpr wait_kind a_child{"a child process", outside::another_thread};
+constexpr wait_kind a_child{"a child process", outside::another_thread, nullptr,
+                            handler_ends::unless_restarting};
 
 class watching_threads {
   public:
@@ -133,8 +134,8 @@ bool child_change::wait() noexcept {
 bool child_change::wait_for_descriptor() noexcept {
     descriptor* const d = descriptor_of(process_);
     if (d == nullptr) return wait_for_thread();
-    const wake reason =
-        wait_descriptor(*d, process_, direction::read, deadline::never(), waits_as::watcher);
+    const wake reason = wait_descriptor(*d, process_, direction::read, deadline::never(),
+                                        waits_as::watcher, called_by::libc);
     // Not to be watched: it is left to a thread.
     return reason == wake::closed ? wait_for_thread() : went_on(reason);
 }
@@ -148,7 +149,7 @@ bool child_change::wait_for_thread() noexcept {
         return went_on(reason);
     } catch (...) {
         // No thread or no memory now; the children do not run away.
-        const wake reason = sleep_on_fiber(deadline(std::chrono::milliseconds(10)));
+        const wake reason = pause_on_fiber(deadline(std::chrono::milliseconds(10)));
         return reason == wake::timed_out || went_on(reason);
     }
 }

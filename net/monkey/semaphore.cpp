@@ -12,7 +12,8 @@ namespace ramie::monkey::detail {
 
 namespace {
 
-constexpr wait_kind a_semaphore{"a semaphore", outside::another_thread};
+constexpr wait_kind a_semaphore{"a semaphore", outside::another_thread, nullptr,
+                                handler_ends::unless_restarting};
 
 // Where libc remembers that other processes may post, too.
 bool is_shared(const sem_t* s) noexcept {

@@ -114,7 +114,8 @@ bool wait_until_ready(int fd, direction dir, deadline until) noexcept {
         if (ready_now(fd, dir == direction::read ? POLLIN : POLLOUT) != 0) return true;
         d->clear(dir);
         const wake reason =
-            judge(wait_descriptor(*d, fd, dir, until, waits_as::watcher), *d, generation);
+            judge(wait_descriptor(*d, fd, dir, until, waits_as::watcher, called_by::libc), *d,
+                  generation);
         if (reason != wake::granted) return false;
     }
 }

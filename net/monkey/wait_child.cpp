@@ -24,7 +24,12 @@ int wait_on_fiber(const child_set& of, Attempt attempt) noexcept {
     for (;;) {
         // Again: it may have changed before it was watched.
         if (const int n = attempt()) return n;
-        if (!change.wait()) return -1;
+        if (change.wait()) continue;
+        // What has happened comes first: a handler of SIGCHLD says that it has.
+        const int error = errno;
+        if (const int n = attempt()) return n;
+        errno = error;
+        return -1;
     }
 }
 

@@ -30,8 +30,7 @@ class an_interrupted_call : public interrupting,
     site site_{GetParam()};
 
     void TearDown() override {
-        for (const int fd : site_.owned) ::close(fd);
-        site_.owned.clear();
+        site_.close();
         interrupting::TearDown();
     }
 };

@@ -30,14 +30,13 @@ class a_plain_call : public fiber_test, public ::testing::WithParamInterface<wai
 
     // Sees from outside that `thread` is blocked in the kernel, and ends that.
     void end_when_blocked(pid_t thread) {
-        while (!is_blocked_in_kernel(thread)) std::this_thread::yield();
+        while (!is_blocked_in(GetParam(), thread)) std::this_thread::yield();
         EXPECT_EQ(flags_of(site_), flags_);
         GetParam().end(site_);
     }
 
     void TearDown() override {
-        for (const int fd : site_.owned) ::close(fd);
-        site_.owned.clear();
+        site_.close();
         fiber_test::TearDown();
     }
 

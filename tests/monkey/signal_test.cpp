@@ -98,6 +98,34 @@ TEST_P(a_signal, before_the_wait_ends_nothing) {
     other.get();
 }
 
+class a_signal_of_a_child : public patched_test {
+  protected:
+    void SetUp() override {
+        struct sigaction action {};
+        action.sa_handler = [](int) { signals = signals + 1; };  // without SA_RESTART
+        ASSERT_EQ(::sigaction(SIGCHLD, &action, &before_), 0);
+        signals = 0;
+    }
+    void TearDown() override {
+        ::sigaction(SIGCHLD, &before_, nullptr);
+        patched_test::TearDown();
+    }
+
+  private:
+    struct sigaction before_ {};
+};
+
+// The kernel looks for the child before it looks for the signal.
+TEST_F(a_signal_of_a_child, comes_after_the_child) {
+    for (const bool is_any : {false, true}) {
+        const child c;
+        const auto ender = ramie::spawn([&] { c.end(); });
+        EXPECT_EQ(::waitpid(is_any ? -1 : c.pid(), nullptr, 0), c.pid());
+        ender.get();
+    }
+    EXPECT_EQ(signals, 2);
+}
+
 INSTANTIATE_TEST_SUITE_P(, a_signal, ::testing::ValuesIn(waiting_calls()),
                          call_name<::testing::TestParamInfo<waiting_call>>);
 

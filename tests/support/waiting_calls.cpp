@@ -1,5 +1,4 @@
 #include "support/waiting_calls.hpp"
-#include "support/temporary.hpp"
 
 #include <fcntl.h>
 #include <poll.h>
@@ -9,16 +8,37 @@
 #include <sys/sendfile.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cerrno>
+#include <csignal>
 #include <cstdlib>
 #include <ctime>
+#include <utility>
+
+#include "support/kernel_oracle.hpp"
+#include "support/temporary.hpp"
+#include "support/threads.hpp"
 
 namespace ramie::test {
 
-site::~site() {
-    for (const int each : owned) ::close(each);
+namespace {
+
+// It may have been reaped by a call.
+void end_and_reap(const child& process) {
+    if (::waitpid(process.pid(), nullptr, WNOHANG) != 0) return;
+    process.send(SIGKILL);
+    ::waitpid(process.pid(), nullptr, 0);
+}
+
+}  // namespace
+
+void site::close() {
+    for (const int each : std::exchange(owned, {})) ::close(each);
+    if (stream != nullptr) std::fclose(std::exchange(stream, nullptr));
+    if (process != nullptr) end_and_reap(*process);
+    process.reset();
     if (!path.empty()) ::unlink(path.c_str());
 }
 
@@ -63,6 +83,17 @@ void open_connecting(site& s) {
 }
 
 void open_nothing(site&) {}
+
+void open_stream(site& s) {
+    const ends e = open_channel(channel::pipe);
+    s.fd = e.a;
+    s.peer = s.own(e.b);
+    s.stream = ::fdopen(s.fd, "r");
+}
+
+void start_child(site& s) { s.process = std::make_unique<child>(); }
+
+void make_semaphore(site& s) { must("sem_init", ::sem_init(&s.semaphore, 0, 0)); }
 
 // What is waited on is an epoll set in another one, of a connection.
 void open_set(site& s) {
@@ -215,6 +246,14 @@ long wait_in_open(const site& s) {
     return fd < 0 ? fd : ::close(fd);
 }
 
+long wait_in_fgets(const site& s) {
+    char byte[2];
+    return std::fgets(byte, sizeof byte, s.stream) == nullptr ? -1 : 0;
+}
+long wait_in_waitpid(const site& s) { return ok(::waitpid(s.process->pid(), nullptr, 0)); }
+long wait_in_wait(const site&) { return ok(::wait(nullptr)); }
+long wait_in_sem_wait(const site& s) { return ::sem_wait(&s.semaphore); }
+
 void write_to_peer(site& s) { must("write", ::write(s.peer, "x", 1)); }
 void drain_peer(site& s) {
     char piece[65536];
@@ -230,6 +269,8 @@ void unlock_record(site& s) { lock_record<F_OFD_SETLK>(s.peer, F_UNLCK); }
 void open_other_end(site& s) {
     s.own(must("open", ::open(s.path.c_str(), O_RDWR | O_NONBLOCK | O_CLOEXEC)));
 }
+void end_child(site& s) { s.process->end(); }
+void post(site& s) { must("sem_post", ::sem_post(&s.semaphore)); }
 void shut_down(site& s) { must("shutdown", ::shutdown(s.fd, SHUT_RDWR)); }
 void leave(site&) {}
 
@@ -251,15 +292,20 @@ constexpr waiting_call calls[] = {
     {"epoll_pwait2", open_set, wait_in_epoll_pwait2, write_to_peer, 0, false, true},
     {"recvmmsg", open_ends<channel::udp>, wait_in_recvmmsg, write_to_peer},
     {"sendmmsg", open_full<channel::datagram_pair>, wait_in_sendmmsg, drain_peer},
-    {"sendfile", open_full_with_file<channel::pair>, wait_in_sendfile, drain_peer},
+    {"sendfile", open_full_with_file<channel::pair>, wait_in_sendfile, drain_peer, 0, true, false,
+     false},
     {"splice_of_a_socket", open_ends_with_pipe<channel::tcp>, wait_in_splice, write_to_peer},
     {"splice_of_a_pipe", open_ends_with_pipe<channel::pipe>, wait_in_splice, write_to_peer},
     {"tee", open_ends_with_pipe<channel::pipe>, wait_in_tee, write_to_peer},
     {"preadv2", open_ends<channel::pipe>, wait_in_preadv2, write_to_peer},
-    {"flock", open_flocked, wait_in_flock, unlock, 0, true, true},
+    {"flock", open_flocked, wait_in_flock, unlock, 0, true, true, false},
     {"fcntl_of_a_lock", open_record_locked, wait_in_fcntl, unlock_record, 0, true, true},
     {"open_of_a_fifo_to_read", make_fifo, wait_in_open<O_RDONLY>, open_other_end},
     {"open_of_a_fifo_to_write", make_fifo, wait_in_open<O_WRONLY>, open_other_end},
+    {"fgets", open_stream, wait_in_fgets, write_to_peer},
+    {"waitpid", start_child, wait_in_waitpid, end_child},
+    {"wait_for_any_child", start_child, wait_in_wait, end_child},
+    {"sem_wait", make_semaphore, wait_in_sem_wait, post, 0, true, false, true, true},
     {"usleep", open_nothing, wait_in_usleep, leave, 0, false, true},
     {"nanosleep", open_nothing, wait_in_nanosleep, leave, 0, false, true},
 };
@@ -267,6 +313,10 @@ constexpr waiting_call calls[] = {
 }  // namespace
 
 int outcome_of(const waiting_call& call, const site& s) { return call.wait(s) < 0 ? errno : 0; }
+
+bool is_blocked_in(const waiting_call& call, pid_t thread) {
+    return call.is_by_futex ? is_in_call(thread, {SYS_futex}) : is_blocked_in_kernel(thread);
+}
 
 std::span<const waiting_call> waiting_calls() { return calls; }
 
