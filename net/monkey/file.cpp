@@ -27,9 +27,10 @@ bool is_file(int fd) noexcept {
     return facts != nullptr && kind_of(fd, *facts) == descriptor_kind::plain;
 }
 
-// A call on a descriptor: those of no disk have their answer at once.
+// A call on a descriptor: those of no disk have their answer at once. A plain thread may be
+// cancelled in it.
 template <class R, class... Args>
-R with_number(const original_call<R(int, Args...)>& call, int fd, Args... args) noexcept {
+R with_number(const original_call<R(int, Args...)>& call, int fd, Args... args) {
     if (!on_fiber(family::file) || !is_on(family::socket) || !is_file(fd)) return call(fd, args...);
     return off_the_loop([&call, fd, args...] { return call(fd, args...); });
 }

@@ -100,7 +100,8 @@ int close_others(unsigned first, unsigned last, int flags) noexcept {
 // A process that is not patched yet may choose for one that is.
 void note_mode(int fd) noexcept { owns_table() ? note_mode_set(fd) : note_mode_chosen(fd); }
 
-int control(int fd, int command, void* argument) noexcept {
+// A plain thread may be cancelled while it waits for a lock.
+int control(int fd, int command, void* argument) {
     if (waits_for_lock(command) && on_fiber(family::socket))
         return lock_record(fd, command, argument);
     const int result = real::fcntl(fd, command, argument);

@@ -20,7 +20,8 @@ int noted(int fd, descriptor_kind kind = descriptor_kind::unknown) noexcept {
     return fd;
 }
 
-int open_at(int directory, const char* path, int flags, mode_t mode) noexcept {
+// A plain thread may be cancelled in it.
+int open_at(int directory, const char* path, int flags, mode_t mode) {
     return noted(on_fiber(family::socket) ? open_on_fiber(directory, path, flags, mode)
                                           : real::openat(directory, path, flags, mode));
 }
@@ -53,13 +54,11 @@ int creat(const char* path, mode_t mode) {
     return open_at(AT_FDCWD, path, O_CREAT | O_WRONLY | O_TRUNC, mode);
 }
 
-[[gnu::alias("open"), gnu::nothrow]] int open64(const char* path, int flags, ...);
-[[gnu::alias("openat"), gnu::nothrow]] int openat64(int directory, const char* path, int flags,
-                                                    ...);
-[[gnu::alias("creat"), gnu::nothrow]] int creat64(const char* path, mode_t mode);
-[[gnu::alias("open"), gnu::nothrow, gnu::nonnull(1)]] int __open(const char* path, int flags, ...);
-[[gnu::alias("open"), gnu::nothrow, gnu::nonnull(1)]] int __open64(const char* path, int flags,
-                                                                   ...);
+[[gnu::alias("open")]] int open64(const char* path, int flags, ...);
+[[gnu::alias("openat")]] int openat64(int directory, const char* path, int flags, ...);
+[[gnu::alias("creat")]] int creat64(const char* path, mode_t mode);
+[[gnu::alias("open"), gnu::nonnull(1)]] int __open(const char* path, int flags, ...);
+[[gnu::alias("open"), gnu::nonnull(1)]] int __open64(const char* path, int flags, ...);
 
 // What fortified programs call where no mode is given; none may be needed.
 int __open_2(const char* path, int flags) { return open_at(AT_FDCWD, path, flags, 0); }

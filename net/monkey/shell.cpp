@@ -121,8 +121,8 @@ class quiet_signals {
     sigset_t defaults_{};
 };
 
-// Waits for it as a fiber or as a thread does.
-pid_t wait_to_the_end(pid_t child, int& status) noexcept {
+// Waits for it as a fiber or as a thread does, which may be cancelled.
+pid_t wait_to_the_end(pid_t child, int& status) {
     pid_t ended;
     do {
         ended = ::waitpid(child, &status, 0);
@@ -152,7 +152,12 @@ int run_shell(const char* command) {
         return W_EXITCODE(127, 0);  // as a shell that could not be executed
     }
     int status = -1;
-    if (wait_to_the_end(child, status) == child) return status;
+    try {
+        if (wait_to_the_end(child, status) == child) return status;
+    } catch (...) {  // the thread is cancelled
+        end_command(child);
+        throw;
+    }
     if (was_interrupted()) end_command(child);
     return -1;
 }
@@ -290,8 +295,25 @@ void reap_later(pid_t child) noexcept {
     errno = saved;
 }
 
+// As in libc's pclose(), the wait of a plain thread is not cancelled: nobody else reaps the child.
+class not_cancelled {
+  public:
+    not_cancelled() noexcept {
+        if (current_fiber == nullptr) pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &before_);
+    }
+    ~not_cancelled() {
+        if (current_fiber == nullptr) pthread_setcancelstate(before_, nullptr);
+    }
+    not_cancelled(const not_cancelled&) = delete;
+    not_cancelled& operator=(const not_cancelled&) = delete;
+
+  private:
+    int before_ = 0;
+};
+
 int close_command(FILE* stream, pid_t child) {
     ::fclose(stream);
+    const not_cancelled during;
     int status = -1;
     if (wait_to_the_end(child, status) == child) return status;
     if (was_interrupted()) reap_later(child);

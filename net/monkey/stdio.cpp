@@ -12,8 +12,9 @@ namespace ramie::monkey::detail {
 namespace {
 
 // What all do: `on_fiber_way` when the stream may wait, in turn with the other fibers that use it.
+// A plain thread that is cancelled leaves by the plain call.
 template <class OnFiber, class Plain>
-auto read_stream(FILE* stream, OnFiber on_fiber_way, Plain plain) noexcept -> decltype(plain()) {
+auto read_stream(FILE* stream, OnFiber on_fiber_way, Plain plain) -> decltype(plain()) {
     if (!is_patched(stream)) return plain();
     const bool waits = may_wait(stream);
     if (!waits && !is_in_use(stream)) return plain();
@@ -23,7 +24,7 @@ auto read_stream(FILE* stream, OnFiber on_fiber_way, Plain plain) noexcept -> de
 
 // Without the lock, as the caller has asked for.
 template <class OnFiber, class Plain>
-auto read_unlocked(FILE* stream, OnFiber on_fiber_way, Plain plain) noexcept -> decltype(plain()) {
+auto read_unlocked(FILE* stream, OnFiber on_fiber_way, Plain plain) -> decltype(plain()) {
     return is_patched(stream) && may_wait(stream) ? on_fiber_way() : plain();
 }
 
@@ -145,8 +146,7 @@ class one_by_one {
 
 using scanner = int(FILE*, const char*, va_list);
 
-int scan(const original_call<scanner>& call, FILE* stream, const char* format,
-         va_list arguments) noexcept {
+int scan(const original_call<scanner>& call, FILE* stream, const char* format, va_list arguments) {
     // An array type where it is declared, a pointer where it is passed.
     struct {
         va_list list;

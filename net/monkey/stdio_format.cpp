@@ -59,14 +59,15 @@ struct argument_list {
     va_list list;
 };
 
-int print_plain(FILE* stream, int checks, const char* format, va_list arguments) noexcept {
+// Not noexcept, like those that call it: a plain thread that is cancelled leaves from within.
+int print_plain(FILE* stream, int checks, const char* format, va_list arguments) {
     return checks == 0 ? real::vfprintf(stream, format, arguments)
                        : real::__vfprintf_chk(stream, checks, format, arguments);
 }
 
 // What there is room for needs no question. Text that cannot be made is left to libc, which prints
 // what comes before the mistake.
-int print_in_turn(FILE* stream, int checks, const char* format, va_list arguments) noexcept {
+int print_in_turn(FILE* stream, int checks, const char* format, va_list arguments) {
     const stream_turn turn(stream);
     argument_list again(arguments);
     const formatted made(checks, format, arguments);
@@ -84,7 +85,7 @@ int print_in_turn(FILE* stream, int checks, const char* format, va_list argument
     return print_plain(stream, checks, format, again.list);
 }
 
-int print(FILE* stream, int checks, const char* format, va_list arguments) noexcept {
+int print(FILE* stream, int checks, const char* format, va_list arguments) {
     return is_patched(stream) && (is_kind_that_waits(stream) || is_in_use(stream))
                ? print_in_turn(stream, checks, format, arguments)
                : print_plain(stream, checks, format, arguments);
@@ -99,7 +100,7 @@ bool write_all(int fd, std::string_view text) noexcept {
     return true;
 }
 
-int print_to_descriptor(int fd, int checks, const char* format, va_list arguments) noexcept {
+int print_to_descriptor(int fd, int checks, const char* format, va_list arguments) {
     argument_list again(arguments);
     if (on_fiber(family::stdio) && is_on(family::socket)) {
         const formatted made(checks, format, arguments);

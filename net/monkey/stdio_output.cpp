@@ -38,7 +38,7 @@ int put_line(const char* text) noexcept {
 
 // A call that flushes before it does its own work.
 template <class Plain>
-auto after_draining(FILE* stream, Plain plain) noexcept -> decltype(plain()) {
+auto after_draining(FILE* stream, Plain plain) -> decltype(plain()) {
     if (!drain_in_turn(stream)) return EOF;
     return plain();
 }

@@ -55,15 +55,16 @@ bool drain_to_close(FILE*) noexcept;
 bool flush_before_reading(FILE* stream) noexcept;
 
 // What all do that put `size` bytes: the plain call where that does not wait, in turn with the
-// other fibers that use the stream. Suspends the calling fiber.
+// other fibers that use the stream. A plain thread that is cancelled leaves by the plain call.
+// Suspends the calling fiber.
 template <class OnFiber, class Plain>
-auto write_unlocked(FILE* stream, std::size_t size, OnFiber on_fiber_way, Plain plain) noexcept
+auto write_unlocked(FILE* stream, std::size_t size, OnFiber on_fiber_way, Plain plain)
     -> decltype(plain()) {
     return has_room(stream, size) || !may_wait(stream) || !can_be_put_to(stream) ? plain()
                                                                                  : on_fiber_way();
 }
 template <class OnFiber, class Plain>
-auto write_stream(FILE* stream, std::size_t size, OnFiber on_fiber_way, Plain plain) noexcept
+auto write_stream(FILE* stream, std::size_t size, OnFiber on_fiber_way, Plain plain)
     -> decltype(plain()) {
     if (!is_patched(stream) || (!is_kind_that_waits(stream) && !is_in_use(stream))) return plain();
     const stream_turn turn(stream);

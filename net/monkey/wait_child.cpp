@@ -46,7 +46,8 @@ bool is_to_park(int options) noexcept {
     return on_fiber(family::process) && (options & (WNOHANG | __WNOTHREAD)) == 0;
 }
 
-pid_t wait_for(pid_t pid, int* status, int options, rusage* usage) noexcept {
+// The plain call may be left by the end of the thread, if it is cancelled.
+pid_t wait_for(pid_t pid, int* status, int options, rusage* usage) {
     if (!is_to_park(options)) {
         if ((options & WNOHANG) != 0 && on_fiber(family::process)) take_turn();
         return real::wait4(pid, status, options, usage);
@@ -61,7 +62,7 @@ bool is_nonblocking(idtype_t type, id_t id) noexcept {
            (real::fcntl(static_cast<int>(id), F_GETFL, nullptr) & O_NONBLOCK) != 0;
 }
 
-int wait_for(idtype_t type, id_t id, siginfo_t* info, int options) noexcept {
+int wait_for(idtype_t type, id_t id, siginfo_t* info, int options) {
     if (!is_to_park(options) || is_nonblocking(type, id))
         return real::waitid(type, id, info, options);
     siginfo_t own;
@@ -91,11 +92,15 @@ pid_t waitpid(pid_t pid, int* status, int options) {
 
 pid_t wait(int* status) { return wait_for(-1, status, 0, nullptr); }
 
-pid_t wait3(int* status, int options, rusage* usage) noexcept {
+// Their declarations say that nothing leaves them, which is not so for C.
+pid_t ramie_wait3(int* status, int options, rusage* usage) asm("wait3");
+pid_t ramie_wait4(pid_t pid, int* status, int options, rusage* usage) asm("wait4");
+
+pid_t ramie_wait3(int* status, int options, rusage* usage) {
     return wait_for(-1, status, options, usage);
 }
 
-pid_t wait4(pid_t pid, int* status, int options, rusage* usage) noexcept {
+pid_t ramie_wait4(pid_t pid, int* status, int options, rusage* usage) {
     return wait_for(pid, status, options, usage);
 }
 
