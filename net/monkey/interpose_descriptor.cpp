@@ -38,10 +38,11 @@ bool is_loops_own(int fd) noexcept {
     return true;
 }
 
-// The number that a dup2() takes over is closed by it: whoever waits must know before. False when
-// it cannot be had.
-bool prepare_take_over(int from, int to) noexcept {
-    if (!owns_table() || from == to || real::fcntl(from, F_GETFD, nullptr) < 0) return true;
+// The number that a dup2() takes over is closed by it: whoever waits must know before, but not if
+// the kernel is going to refuse. False when the number cannot be had.
+bool prepare_take_over(int from, int to, int flags = 0) noexcept {
+    const bool is_refused = from == to || (flags & ~O_CLOEXEC) != 0;
+    if (!owns_table() || is_refused || real::fcntl(from, F_GETFD, nullptr) < 0) return true;
     if (is_loops_own(to)) return false;
     note_closing(to);
     return true;
@@ -210,7 +211,7 @@ int dup2(int from, int to) noexcept {
 }
 
 int dup3(int from, int to, int flags) noexcept {
-    if (!prepare_take_over(from, to)) return -1;
+    if (!prepare_take_over(from, to, flags)) return -1;
     const int result = real::dup3(from, to, flags);
     if (result >= 0 && owns_table()) note_copy(from, to);
     return result;

@@ -177,15 +177,22 @@ ssize_t receive_from(int fd, void* data, std::size_t size, int flags, sockaddr* 
     // The kernel writes the length only when it delivers, so that a retry passes it on unchanged.
     return receive_on_fiber(
         fd, size, flags, [=](int f) { return real::recvfrom(fd, data, size, f, from, length); },
-        [=](auto run) {
+        [=](auto run) -> ssize_t {
             iovec part{data, std::min(size, most_in_a_call)};
             msghdr message{};
             message.msg_iov = &part;
             message.msg_iovlen = 1;
-            message.msg_name = from;
-            message.msg_namelen = from == nullptr ? 0 : *length;
+            // The kernel asks for the length when it has received.
+            const bool has_length = from != nullptr && may_be_read(length, sizeof *length);
+            message.msg_name = has_length ? from : nullptr;
+            message.msg_namelen = has_length ? *length : 0;
             const ssize_t n = run(message);
-            if (n >= 0 && from != nullptr) *length = message.msg_namelen;
+            if (n < 0 || from == nullptr) return n;
+            if (!has_length) {
+                errno = EFAULT;
+                return -1;
+            }
+            *length = message.msg_namelen;
             return n;
         });
 }

@@ -1,12 +1,15 @@
-// sleep, usleep, nanosleep, clock_nanosleep.
+// sleep, usleep, nanosleep, clock_nanosleep, thrd_sleep.
 
 #include "sleep.hpp"
 
+#include <threads.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
 #include <limits>
+
+#include "probe.hpp"
 
 namespace ramie::monkey::detail {
 
@@ -70,17 +73,26 @@ int sleep_until(clockid_t clock, std::int64_t end) noexcept {
     return 0;
 }
 
+// Those of CPU time do, and those that wake the machine.
 bool has_its_own_time(clockid_t clock) noexcept {
-    return clock != CLOCK_REALTIME && clock != CLOCK_MONOTONIC && clock != CLOCK_BOOTTIME;
+    return clock != CLOCK_REALTIME && clock != CLOCK_MONOTONIC && clock != CLOCK_BOOTTIME &&
+           clock != CLOCK_TAI;
+}
+
+// What the kernel would refuse is left to it.
+bool may_sleep_for(const timespec* time) noexcept {
+    return may_be_read(time, sizeof *time) && is_valid(*time);
 }
 
 int clock_sleep(clockid_t clock, int flags, const timespec* time, timespec* rest) noexcept {
-    if (has_its_own_time(clock) || time == nullptr || !is_valid(*time))
+    if (has_its_own_time(clock) || !may_sleep_for(time))
         return real::clock_nanosleep(clock, flags, time, rest);
     if ((flags & TIMER_ABSTIME) != 0) return sleep_until(clock, nanoseconds_of(*time));
     std::int64_t left = 0;
     const int error = sleep_for(nanoseconds_of(*time), left);
-    if (error != 0 && rest != nullptr) *rest = timespec_of(left);
+    if (error == 0 || rest == nullptr) return error;
+    if (!may_be_read(rest, sizeof *rest)) return EFAULT;
+    *rest = timespec_of(left);
     return error;
 }
 
@@ -96,7 +108,7 @@ unsigned sleep_seconds(unsigned seconds) noexcept {
     const int error = sleep_for(std::int64_t{seconds} * second, rest);
     if (error == 0) return 0;
     errno = error;
-    return static_cast<unsigned>((rest + second / 2) / second);
+    return static_cast<unsigned>(rest / second);
 }
 
 }  // namespace
@@ -118,7 +130,7 @@ int usleep(useconds_t microseconds) {
 }
 
 int nanosleep(const timespec* duration, timespec* rest) {
-    if (!on_fiber(family::sleep) || duration == nullptr || !is_valid(*duration))
+    if (!on_fiber(family::sleep) || !may_sleep_for(duration))
         return real::nanosleep(duration, rest);
     return fail_with(clock_sleep(CLOCK_MONOTONIC, 0, duration, rest));
 }
@@ -127,4 +139,13 @@ int clock_nanosleep(clockid_t clock, int flags, const timespec* time, timespec* 
     return on_fiber(family::sleep) ? clock_sleep(clock, flags, time, rest)
                                    : real::clock_nanosleep(clock, flags, time, rest);
 }
+
+// libc's own would pass by the patch.
+int thrd_sleep(const timespec* duration, timespec* rest) {
+    const int error = clock_nanosleep(CLOCK_REALTIME, 0, duration, rest);
+    if (error == 0) return 0;
+    return error == EINTR ? -1 : -2;
+}
+
+[[gnu::alias("nanosleep")]] int __nanosleep(const timespec* duration, timespec* rest);
 }

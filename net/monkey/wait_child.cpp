@@ -65,15 +65,18 @@ bool is_nonblocking(idtype_t type, id_t id) noexcept {
 int wait_for(idtype_t type, id_t id, siginfo_t* info, int options) {
     if (!is_to_park(options) || is_nonblocking(type, id))
         return real::waitid(type, id, info, options);
-    siginfo_t own;
-    siginfo_t* const found = info == nullptr ? &own : info;
     child_set of{type, id, options & ~WNOWAIT};
     if (type == P_ALL) of.id = 0;
     if (type == P_PGID && id == 0) of.id = static_cast<id_t>(getpgrp());
     const int n = wait_on_fiber(of, [=] {
-        found->si_pid = 0;
-        const int result = real::waitid(type, id, found, options | WNOHANG);
-        return result != 0 ? result : found->si_pid;
+        siginfo_t found;
+        found.si_pid = 0;
+        if (real::waitid(type, id, &found, options | WNOHANG | WNOWAIT) == 0 && found.si_pid == 0)
+            return 0;
+        // The kernel finds out whether there is a place for it. Somebody else may have been faster.
+        siginfo_t* const to = info == nullptr ? &found : info;
+        const int result = real::waitid(type, id, to, options | WNOHANG);
+        return result != 0 ? result : to->si_pid;
     });
     return n < 0 ? n : 0;
 }

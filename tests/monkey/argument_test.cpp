@@ -207,6 +207,30 @@ void for_a_bad_address(stage& s) {
     }
 }
 
+// Asked for the address after what was waited for has been received.
+void for_an_address_without_a_length(stage& s) {
+    for (const channel c : {channel::tcp, channel::pair}) {
+        const ends e = s.open(c);
+        s.add(name_of(c), [=](actor& me) {
+            char bytes[10];
+            address who;
+            socklen_t* const nowhere[] = {nullptr, bad_pointer<socklen_t>()};
+            for (socklen_t* const length : nowhere) {
+                me.call("recvfrom",
+                        [&] { return ::recvfrom(e.a, bytes, 9, MSG_WAITALL, who.get(), length); });
+                me.receive(receiver::recv, e.a, 10, MSG_DONTWAIT);
+            }
+        });
+        s.add(std::string("writer ") + name_of(c), [=](actor& me) {
+            for (int i = 0; i != 2; ++i) {
+                me.until_blocked(name_of(c), 2 * i);
+                must("write", ::write(e.b, "some", 4));
+                must("write", ::write(e.b, "bytes", 5));
+            }
+        });
+    }
+}
+
 // Urgent data of one byte does not use up what came before it.
 void urgent_data_first(stage& s) {
     const ends e = s.open(channel::tcp);
@@ -235,6 +259,7 @@ const named_scenario scenarios[] = {
     {"with_no_message", with_no_message},
     {"with_a_bad_message", with_a_bad_message},
     {"for_a_bad_address", for_a_bad_address},
+    {"for_an_address_without_a_length", for_an_address_without_a_length},
     {"urgent_data_first", urgent_data_first},
 };
 

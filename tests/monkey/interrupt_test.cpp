@@ -2,12 +2,18 @@
 // comes at the next native suspension point.
 
 #include <poll.h>
+#include <sys/syscall.h>
+#include <threads.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <cerrno>
+#include <csignal>
 #include <string>
+#include <thread>
 
 #include "ramie/timeout.hpp"
+#include "support/kernel_oracle.hpp"
 #include "support/patched_test.hpp"
 #include "support/waiting_calls.hpp"
 
@@ -162,7 +168,7 @@ INSTANTIATE_TEST_SUITE_P(, an_interrupted_transfer,
 
 TEST_F(interrupting, a_sleep_tells_what_is_left) {
     const ramie::timeout limit(10ms);
-    EXPECT_EQ(::sleep(1'000), 1'000U);
+    EXPECT_LT(::sleep(1'000), 1'000U);  // whole seconds only, as from libc
     EXPECT_EQ(errno, ETIMEDOUT);
     timespec time{1'000, 0};
     EXPECT_EQ(::nanosleep(&time, &time), -1);
@@ -170,6 +176,47 @@ TEST_F(interrupting, a_sleep_tells_what_is_left) {
     EXPECT_GE(time.tv_sec, 999);
     EXPECT_EQ(::clock_nanosleep(CLOCK_MONOTONIC, 0, &time, &time), ETIMEDOUT);
     EXPECT_GE(time.tv_sec, 999);
+}
+
+TEST_F(interrupting, a_sleep_tells_whole_seconds_as_the_plain_call_does) {
+    struct sigaction action {};
+    struct sigaction before {};
+    action.sa_handler = [](int) {};
+    ASSERT_EQ(::sigaction(SIGUSR1, &action, &before), 0);
+    constexpr unsigned asked = 1'000;
+    unsigned plain = asked;
+    std::atomic<pid_t> id{0};
+    std::thread other([&] {
+        id = static_cast<pid_t>(::syscall(SYS_gettid));
+        plain = ramie::monkey::original::sleep(asked);
+    });
+    while (id == 0 || !is_blocked_in_kernel(id)) std::this_thread::yield();
+    ::pthread_kill(other.native_handle(), SIGUSR1);
+    other.join();
+    const auto f = ramie::spawn([] { ::raise(SIGUSR1); });
+    const unsigned patched = ::sleep(asked);
+    EXPECT_LT(plain, asked);
+    EXPECT_LT(patched, asked);
+    EXPECT_GT(patched, asked / 2);
+    f.get();
+    ::sigaction(SIGUSR1, &before, nullptr);
+}
+
+// As in C11: -1 after a signal, something else when it failed.
+TEST_F(interrupting, a_sleep_of_c11_tells_why_it_ended) {
+    const timespec long_time{1'000, 0};
+    timespec rest{};
+    struct sigaction action {};
+    struct sigaction before {};
+    action.sa_handler = [](int) {};
+    ASSERT_EQ(::sigaction(SIGUSR1, &action, &before), 0);
+    const auto f = ramie::spawn([] { ::raise(SIGUSR1); });
+    EXPECT_EQ(::thrd_sleep(&long_time, &rest), -1);
+    EXPECT_GT(rest.tv_sec, 500);
+    f.get();
+    ::sigaction(SIGUSR1, &before, nullptr);
+    const ramie::timeout limit(10ms);
+    EXPECT_LT(::thrd_sleep(&long_time, nullptr), -1);
 }
 
 }  // namespace

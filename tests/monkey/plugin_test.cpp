@@ -63,7 +63,7 @@ TEST_F(plugin, sends_as_a_fiber) {
 TEST_F(plugin, sleeps_as_a_fiber) {
     auto* const sleep = find<unsigned(unsigned)>("plugin_sleep");
     const ramie::timeout limit(5ms);
-    EXPECT_EQ(sleep(1'000), 1'000U);
+    EXPECT_LT(sleep(1'000), 1'000U);
     EXPECT_EQ(errno, ETIMEDOUT);
 }
 

@@ -152,6 +152,28 @@ TEST_P(lost_number, is_told_when_another_file_takes_it_over) {
     }
 }
 
+// What is refused takes nothing over.
+TEST_P(lost_number, is_kept_when_no_other_file_takes_it_over) {
+    const ends e = open_channel(GetParam());
+    outcome seen;
+    const auto reader = start_reading(e.a, seen);
+    constexpr int nothing = 900;
+    EXPECT_EQ(::dup3(e.b, e.a, O_APPEND), -1);
+    EXPECT_EQ(errno, EINVAL);
+    EXPECT_EQ(::dup3(e.a, e.a, 0), -1);
+    EXPECT_EQ(errno, EINVAL);
+    EXPECT_EQ(::dup3(nothing, e.a, O_CLOEXEC), -1);
+    EXPECT_EQ(errno, EBADF);
+    EXPECT_EQ(::dup2(nothing, e.a), -1);
+    EXPECT_EQ(errno, EBADF);
+    let_others_run();
+    EXPECT_FALSE(reader.ready());
+    ASSERT_EQ(::write(e.b, "still", 5), 5);
+    reader.get();
+    EXPECT_EQ(seen.bytes, "still");
+    for (const int fd : {e.a, e.b}) ::close(fd);
+}
+
 TEST_P(lost_number, is_told_by_the_end_of_its_stream) {
     const ends e = open_channel(GetParam());
     FILE* const stream = ::fdopen(e.a, "r");

@@ -1,5 +1,6 @@
-// sleep, usleep, nanosleep and clock_nanosleep, compared with the kernel.
+// sleep, usleep, nanosleep, clock_nanosleep and thrd_sleep, compared with the kernel.
 
+#include <threads.h>
 #include <unistd.h>
 
 #include <ctime>
@@ -17,7 +18,9 @@ void lasts_as_long_as_asked(stage& s) {
         me.takes_at_least(20ms, [&] { me.call("usleep", [] { return ::usleep(20'000); }); });
         me.takes_at_least(20ms,
                           [&] { me.call("nanosleep", [&] { return ::nanosleep(&t, nullptr); }); });
-        for (const clockid_t clock : {CLOCK_REALTIME, CLOCK_MONOTONIC, CLOCK_BOOTTIME})
+        me.takes_at_least(
+            20ms, [&] { me.call("thrd_sleep", [&] { return ::thrd_sleep(&t, nullptr); }); });
+        for (const clockid_t clock : {CLOCK_REALTIME, CLOCK_MONOTONIC, CLOCK_BOOTTIME, CLOCK_TAI})
             me.takes_at_least(20ms, [&] {
                 me.call("clock_nanosleep",
                         [&] { return ::clock_nanosleep(clock, 0, &t, nullptr); });
@@ -71,14 +74,17 @@ void refuses_bad_arguments(stage& s) {
             for (const int flags : {0, int{TIMER_ABSTIME}})
                 me.call("clock_nanosleep",
                         [&] { return ::clock_nanosleep(CLOCK_MONOTONIC, flags, &bad, nullptr); });
+            me.call("thrd_sleep", [&] { return ::thrd_sleep(&bad, nullptr); });
         }
         const timespec t{0, 1};
         for (const clockid_t clock : {CLOCK_THREAD_CPUTIME_ID, CLOCK_MONOTONIC_RAW, 77})
             me.call("clock_nanosleep", [&] { return ::clock_nanosleep(clock, 0, &t, nullptr); });
-        const timespec* volatile nothing = nullptr;
-        me.call("nanosleep", [&] { return ::nanosleep(nothing, nullptr); });
-        me.call("clock_nanosleep",
-                [&] { return ::clock_nanosleep(CLOCK_MONOTONIC, 0, nothing, nullptr); });
+        for (const timespec* const nothing :
+             {hidden<timespec*>(nullptr), bad_pointer<timespec>()}) {
+            me.call("nanosleep", [&] { return ::nanosleep(nothing, nullptr); });
+            me.call("clock_nanosleep",
+                    [&] { return ::clock_nanosleep(CLOCK_MONOTONIC, 0, nothing, nullptr); });
+        }
     });
 }
 

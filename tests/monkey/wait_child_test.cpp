@@ -137,6 +137,18 @@ void none(stage& s) {
     });
 }
 
+// It is taken, though nobody hears of it.
+void one_that_is_told_to_nowhere(stage& s) {
+    const auto all = some_children(1);
+    s.add("waiter", [=](actor& me) {
+        auto* const nowhere = bad_pointer<siginfo_t>();
+        me.call("waitid", [=] { return ::waitid(P_ALL, 0, nowhere, WEXITED); });
+        me.call("waitid", [=] { return ::waitid(P_ALL, 0, nowhere, WEXITED); });
+        me.call("waitid", [=] { return ::waitid(P_ALL, 0, nullptr, WEXITED); });
+    });
+    add_ender(s, all, 2);
+}
+
 void one_that_does_not_end(stage& s) {
     const auto all = some_children(1);
     s.add("waiter", [=](actor& me) {
@@ -273,6 +285,7 @@ constexpr named_scenario scenarios[] = {
     {"one_that_ended_before", one_that_ended_before},
     {"one_that_was_killed", one_that_was_killed},
     {"none", none},
+    {"one_that_is_told_to_nowhere", one_that_is_told_to_nowhere},
     {"one_that_does_not_end", one_that_does_not_end},
     {"one_that_stops_and_goes_on", one_that_stops_and_goes_on},
     {"several_at_a_time", several_at_a_time},

@@ -86,6 +86,7 @@ RAMIE_ORIGINAL(cnd_signal)
 RAMIE_ORIGINAL(cnd_broadcast)
 RAMIE_ORIGINAL(call_once)
 RAMIE_ORIGINAL(thrd_join)
+RAMIE_ORIGINAL(thrd_sleep)
 RAMIE_ORIGINAL(syscall)
 
 // Streams.
