@@ -296,6 +296,7 @@ RAMIE_ORIGINAL(sigtimedwait, int(const sigset_t*, siginfo_t*, const timespec*));
 RAMIE_ORIGINAL(sigaction, int(int, const struct sigaction*, struct sigaction*));
 RAMIE_ORIGINAL(signal, sighandler_t(int, sighandler_t));
 RAMIE_ORIGINAL(__sysv_signal, sighandler_t(int, sighandler_t));
+RAMIE_ORIGINAL(sigset, sighandler_t(int, sighandler_t));
 RAMIE_ORIGINAL(siginterrupt, int(int, int));
 RAMIE_ORIGINAL(longjmp, void(__jmp_buf_tag*, int));
 RAMIE_ORIGINAL(_longjmp, void(__jmp_buf_tag*, int));

@@ -106,13 +106,18 @@ void adopt(int signal) noexcept {
     real::sigaction(signal, &now, nullptr);
 }
 
+sigset_t only(int signal) noexcept {
+    sigset_t set;
+    sigemptyset(&set);
+    sigaddset(&set, signal);
+    return set;
+}
+
 // The signal waits meanwhile, so that no handler runs without ours.
 class held_back {
   public:
     explicit held_back(int signal) noexcept {
-        sigset_t one;
-        sigemptyset(&one);
-        sigaddset(&one, signal);
+        const sigset_t one = only(signal);
         pthread_sigmask(SIG_BLOCK, &one, &before_);
     }
     ~held_back() {
@@ -222,6 +227,21 @@ sighandler_t __sysv_signal(int number, sighandler_t handler) noexcept {
 }
 
 [[gnu::alias("__sysv_signal")]] sighandler_t sysv_signal(int number, sighandler_t handler) noexcept;
+
+// It also lets the signal in. With SIG_HOLD it tells what there was, and holds it back meanwhile.
+sighandler_t sigset(int number, sighandler_t handler) noexcept {
+    if (!is_ours(number)) return real::sigset(number, handler);
+    const owners_action owned(number);
+    sighandler_t before = real::sigset(number, SIG_HOLD);
+    if (before == as_handler(&run_handler)) before = as_handler(owned.function);
+    if (handler == SIG_HOLD) return before;
+    struct sigaction action {};
+    action.sa_handler = handler;
+    if (sigaction(number, &action, nullptr) != 0) return SIG_ERR;
+    const sigset_t it = only(number);
+    pthread_sigmask(SIG_UNBLOCK, &it, nullptr);
+    return before;
+}
 
 int siginterrupt(int number, int interrupts) noexcept {
     const int result = real::siginterrupt(number, interrupts);

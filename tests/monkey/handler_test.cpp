@@ -5,9 +5,13 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <csetjmp>
 #include <csignal>
+#include <utility>
+#include <vector>
 
+#include "calls.hpp"
 #include "support/patched_test.hpp"
 
 namespace {
@@ -64,6 +68,36 @@ TEST_F(a_handler, is_shown_as_it_was_installed) {
     EXPECT_EQ(errno, EINVAL);
     EXPECT_EQ(::sigaction(1000, &first, nullptr), -1);
 }
+
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wdeprecated-declarations"
+// What each call of a row returns, and whether the signal is held back after it.
+std::vector<std::pair<sighandler_t, bool>> row_of_sigset(sighandler_t (*set)(int, sighandler_t)) {
+    std::vector<std::pair<sighandler_t, bool>> row;
+    for (const sighandler_t each : {SIG_DFL, &count, SIG_HOLD, SIG_HOLD, &count, SIG_IGN, &count,
+                                    SIG_HOLD, SIG_DFL, SIG_HOLD, SIG_DFL}) {
+        const sighandler_t before = set(SIGUSR1, each);
+        sigset_t mask;
+        ::pthread_sigmask(SIG_BLOCK, nullptr, &mask);
+        row.emplace_back(before, sigismember(&mask, SIGUSR1) == 1);
+    }
+    for (const int bad : {0, SIGKILL, 1000}) {
+        errno = 0;
+        const sighandler_t before = set(bad, &count);
+        row.emplace_back(before, errno == EINVAL);
+    }
+    return row;
+}
+
+TEST_F(a_handler, is_installed_by_the_oldest_call_as_by_libc) {
+    EXPECT_EQ(row_of_sigset(&::sigset), row_of_sigset(ramie::monkey::detail::real::sigset.get()));
+    // It is put in front of, too.
+    static volatile bool is_on_fiber = true;
+    ::sigset(SIGUSR1, [](int) { is_on_fiber = ramie::detail::current_fiber != nullptr; });
+    ::raise(SIGUSR1);
+    EXPECT_FALSE(is_on_fiber);
+}
+#pragma GCC diagnostic pop
 
 TEST_F(a_handler, may_be_for_once) {
     const auto once = action_of(&count, static_cast<int>(SA_RESETHAND));

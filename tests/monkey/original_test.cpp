@@ -170,10 +170,11 @@ TEST_F(original_call, uses_streams_and_files) {
     EXPECT_GT(status.st_size, 0);
 }
 
-// Those that were left to libc, jumps, and other names of one that is there.
+// Those that were left to libc, jumps, other names of one that is there, and one that libc calls
+// deprecated.
 constexpr std::string_view without_original[] = {
     "freeaddrinfo", "epoll_ctl",  "fork",       "vfork",   "posix_spawn", "posix_spawnp",
-    "longjmp",      "siglongjmp", "bsd_signal", "ssignal", "sysv_signal"};
+    "longjmp",      "siglongjmp", "bsd_signal", "ssignal", "sysv_signal", "sigset"};
 
 bool needs_original(std::string_view call) {
     return !call.starts_with('_') && !call.ends_with("64") &&
