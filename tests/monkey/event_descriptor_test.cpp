@@ -1,14 +1,19 @@
-// eventfd, timerfd and ttys, which are read and written like pipes, compared with the kernel.
+// eventfd, timerfd, signalfd and ttys, which are read and written like pipes, compared with the
+// kernel.
 
 #include <fcntl.h>
 #include <poll.h>
 #include <pty.h>
 #include <sys/eventfd.h>
+#include <sys/signalfd.h>
 #include <sys/timerfd.h>
 #include <termios.h>
 #include <unistd.h>
 
+#include <atomic>
+#include <csignal>
 #include <limits>
+#include <memory>
 
 #include "support/oracle_cases.hpp"
 
@@ -111,6 +116,35 @@ void a_timerfd_is_read(stage& s) {
     });
 }
 
+// It tells of what is pending for the thread that reads it.
+void a_signalfd_is_read(stage& s) {
+    sigset_t wanted;
+    sigemptyset(&wanted);
+    sigaddset(&wanted, SIGUSR1);
+    const auto reader = std::make_shared<std::atomic<pthread_t>>();
+    const int fd = s.own(must("signalfd", ::signalfd(-1, &wanted, SFD_CLOEXEC)));
+    const auto read_signal = [=](actor& me) {
+        signalfd_siginfo info{};
+        me.call("read", [&] { return ::read(fd, &info, sizeof info); });
+        me.log("signal " + std::to_string(info.ssi_signo));
+    };
+    s.add("reader", [=](actor& me) {
+        ::pthread_sigmask(SIG_BLOCK, &wanted, nullptr);
+        *reader = ::pthread_self();
+        for (int i = 0; i != 2; ++i) read_signal(me);
+        me.log_mode(fd);
+        must("fcntl", ::fcntl(fd, F_SETFL, O_NONBLOCK));
+        read_signal(me);
+        ::pthread_sigmask(SIG_UNBLOCK, &wanted, nullptr);
+    });
+    s.add("sender", [=](actor& me) {
+        for (int i = 0; i != 2; ++i) {
+            me.until_blocked("reader");
+            ::pthread_kill(*reader, SIGUSR1);
+        }
+    });
+}
+
 struct terminal {
     explicit terminal(stage& s) {
         must("openpty", ::openpty(&outer, &inner, nullptr, nullptr, nullptr));
@@ -175,6 +209,7 @@ const named_scenario scenarios[] = {
     {"an_eventfd_that_must_not_wait", an_eventfd_that_must_not_wait},
     {"an_eventfd_is_written_when_it_has_room", an_eventfd_is_written_when_it_has_room},
     {"a_timerfd_is_read", a_timerfd_is_read},
+    {"a_signalfd_is_read", a_signalfd_is_read},
     {"a_tty_is_read", a_tty_is_read},
     {"a_tty_is_written_until_all_is_out", a_tty_is_written_until_all_is_out},
     {"a_file_is_read_and_written", a_file_is_read_and_written},

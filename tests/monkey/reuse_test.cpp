@@ -7,10 +7,12 @@
 
 #include <cerrno>
 #include <cstdio>
+#include <ostream>
 #include <string>
 #include <thread>
 #include <vector>
 
+#include "support/passing.hpp"
 #include "support/patched_test.hpp"
 
 namespace {
@@ -242,5 +244,71 @@ TEST_P(lost_number, may_become_a_regular_file_unseen) {
 
 INSTANTIATE_TEST_SUITE_P(, lost_number, ::testing::ValuesIn(kinds),
                          channel_name<::testing::TestParamInfo<channel>>);
+
+// --- numbers that nobody told of --------------------------------------------------------------
+
+ends open_by_pipe2() {
+    int fds[2];
+    must("pipe2", ::syscall(SYS_pipe2, fds, O_CLOEXEC));
+    return {fds[0], fds[1]};
+}
+
+ends open_by_socketpair() {
+    int fds[2];
+    must("socketpair", ::syscall(SYS_socketpair, AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds));
+    return {fds[0], fds[1]};
+}
+
+int receive_by_raw_call(int over) {
+    char bytes[16];
+    passing_message m(bytes, sizeof bytes);
+    must("recvmsg", ::syscall(SYS_recvmsg, over, &m.message, 0));
+    return m.taken();
+}
+
+template <channel Kind, auto Receive>
+ends open_by_message() {
+    const ends sent = open_channel(Kind);
+    const ends over = open_channel(channel::pair);
+    send_descriptor(over.b, "x", sent.a);
+    const int received = Receive(over.a);
+    for (const int fd : {sent.a, over.a, over.b}) ::close(fd);
+    return {received, sent.b};
+}
+
+struct unseen_origin {
+    const char* name;
+    ends (*open)();
+};
+void PrintTo(const unseen_origin& o, std::ostream* out) { *out << o.name; }
+
+constexpr unseen_origin origins[] = {
+    {"pipe2", open_by_pipe2},
+    {"socketpair", open_by_socketpair},
+    {"a_message_with_a_pipe", open_by_message<channel::pipe, receive_descriptor>},
+    {"a_message_with_a_socket", open_by_message<channel::tcp, receive_descriptor>},
+    {"an_unseen_message_with_a_pipe", open_by_message<channel::pipe, receive_by_raw_call>},
+    {"an_unseen_message_with_a_socket", open_by_message<channel::tcp, receive_by_raw_call>},
+};
+
+class unseen_number : public patched_test, public ::testing::WithParamInterface<unseen_origin> {};
+
+TEST_P(unseen_number, is_waited_for_like_any_other) {
+    const ends e = GetParam().open();
+    const auto reader = ramie::spawn([&] {
+        char bytes[10] = {};
+        EXPECT_EQ(::read(e.a, bytes, 9), 5);
+        EXPECT_STREQ(bytes, "hello");
+    });
+    let_others_run();
+    EXPECT_FALSE(reader.ready());
+    EXPECT_EQ(::fcntl(e.a, F_GETFL) & O_NONBLOCK, 0);
+    ASSERT_EQ(::write(e.b, "hello", 5), 5);
+    reader.get();
+    for (const int fd : {e.a, e.b}) ::close(fd);
+}
+
+INSTANTIATE_TEST_SUITE_P(, unseen_number, ::testing::ValuesIn(origins),
+                         [](const auto& p) { return std::string(p.param.name); });
 
 }  // namespace

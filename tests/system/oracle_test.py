@@ -33,7 +33,7 @@ CALLS = {
     "accepting": "`accept` `accept4`",
     "connecting": "`connect`",
     "descriptor_calls": "`socket` `pipe` `dup` `fcntl` `ioctl` `close` ...",
-    "event_descriptors": "`eventfd` `timerfd` ttys",
+    "event_descriptors": "`eventfd` `timerfd` `signalfd` ttys",
     "opening": "`open` `fopen` `flock` `fcntl(F_SETLKW)`",
     "polling": "`poll` `ppoll`",
     "selecting": "`select` `pselect`",
