@@ -189,6 +189,7 @@ RAMIE_ORIGINAL(pthread_clockjoin_np, int(pthread_t, void**, clockid_t, const tim
 
 // Files.
 RAMIE_ORIGINAL(pread, ssize_t(int, void*, size_t, off_t));
+RAMIE_ORIGINAL(__pread_chk, ssize_t(int, void*, size_t, off_t, size_t));
 RAMIE_ORIGINAL(pwrite, ssize_t(int, const void*, size_t, off_t));
 RAMIE_ORIGINAL(preadv, ssize_t(int, const iovec*, int, off_t));
 RAMIE_ORIGINAL(pwritev, ssize_t(int, const iovec*, int, off_t));
@@ -219,10 +220,12 @@ RAMIE_ORIGINAL(ungetc, int(int, FILE*));
 RAMIE_ORIGINAL(fgets, char*(char*, int, FILE*));
 RAMIE_ORIGINAL(fgets_unlocked, char*(char*, int, FILE*));
 RAMIE_ORIGINAL(__fgets_chk, char*(char*, size_t, int, FILE*));
+RAMIE_ORIGINAL(__fgets_unlocked_chk, char*(char*, size_t, int, FILE*));
 RAMIE_ORIGINAL(getdelim, ssize_t(char**, size_t*, int, FILE*));
 RAMIE_ORIGINAL(fread, size_t(void*, size_t, size_t, FILE*));
 RAMIE_ORIGINAL(fread_unlocked, size_t(void*, size_t, size_t, FILE*));
 RAMIE_ORIGINAL(__fread_chk, size_t(void*, size_t, size_t, size_t, FILE*));
+RAMIE_ORIGINAL(__fread_unlocked_chk, size_t(void*, size_t, size_t, size_t, FILE*));
 RAMIE_ORIGINAL(vfscanf, int(FILE*, const char*, va_list));
 RAMIE_ORIGINAL(__isoc99_vfscanf, int(FILE*, const char*, va_list));
 RAMIE_ORIGINAL(fputc, int(int, FILE*));
@@ -317,6 +320,8 @@ RAMIE_ORIGINAL(timerfd_create, int(int, int));
 RAMIE_ORIGINAL(signalfd, int(int, const sigset_t*, int));
 RAMIE_ORIGINAL(open, int(const char*, int, mode_t));
 RAMIE_ORIGINAL(openat, int(int, const char*, int, mode_t));
+RAMIE_ORIGINAL(__open_2, int(const char*, int));
+RAMIE_ORIGINAL(__openat_2, int(int, const char*, int));
 RAMIE_ORIGINAL(close_range, int(unsigned, unsigned, int));
 RAMIE_ORIGINAL(closefrom, void(int));
 RAMIE_ORIGINAL(flock, int(int, int));

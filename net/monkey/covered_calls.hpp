@@ -20,9 +20,11 @@ inline constexpr std::string_view socket_calls =
     "getsockopt recvmmsg sendmmsg sendfile sendfile64 splice tee vmsplice preadv2 pwritev2 "
     "preadv64v2 pwritev64v2 open open64 openat openat64 creat creat64 __open_2 __open64_2 "
     "__openat_2 __openat64_2 eventfd timerfd_create signalfd close_range closefrom flock "
-    "lockf lockf64";
+    "lockf lockf64 __read __write __send __connect __close __fcntl __dup2 __pipe __open __open64 "
+    "_IO_fclose";
 
-inline constexpr std::string_view sleep_calls = "sleep usleep nanosleep clock_nanosleep";
+inline constexpr std::string_view sleep_calls =
+    "sleep usleep nanosleep __nanosleep clock_nanosleep thrd_sleep";
 
 inline constexpr std::string_view poll_calls =
     "poll __poll_chk __poll ppoll __ppoll_chk select __select pselect epoll_create "
@@ -49,29 +51,32 @@ inline constexpr std::string_view lock_calls =
 
 inline constexpr std::string_view process_calls =
     "wait waitpid wait3 wait4 waitid __wait __waitpid system popen pclose fork vfork _exit "
-    "posix_spawn posix_spawnp";
+    "posix_spawn posix_spawnp _IO_popen";
 
 inline constexpr std::string_view signal_calls =
     "pause sigsuspend __sigsuspend sigwait sigwaitinfo sigtimedwait sigaction __sigaction "
-    "signal bsd_signal ssignal sysv_signal __sysv_signal siginterrupt longjmp _longjmp "
+    "signal bsd_signal ssignal sysv_signal __sysv_signal sigset siginterrupt longjmp _longjmp "
     "siglongjmp __longjmp_chk";
 
 inline constexpr std::string_view stdio_calls =
     "fgetc getc _IO_getc getchar fgetc_unlocked getc_unlocked getchar_unlocked __uflow ungetc "
-    "fgets fgets_unlocked __fgets_chk getdelim __getdelim getline fread fread_unlocked "
+    "fgets fgets_unlocked __fgets_chk getw getdelim __getdelim getline fread fread_unlocked "
     "__fread_chk vfscanf vscanf fscanf scanf __isoc99_vfscanf __isoc99_vscanf __isoc99_fscanf "
     "__isoc99_scanf flockfile ftrylockfile funlockfile fputc putc _IO_putc putchar "
     "fputc_unlocked putc_unlocked putchar_unlocked __overflow putw fputs fputs_unlocked puts "
     "fwrite fwrite_unlocked fflush fflush_unlocked fseek fseeko fseeko64 fsetpos fsetpos64 "
     "rewind setvbuf printf vprintf fprintf vfprintf dprintf vdprintf __printf_chk "
     "__vprintf_chk __fprintf_chk __vfprintf_chk __dprintf_chk __vdprintf_chk perror fopen "
-    "fopen64 freopen freopen64";
+    "fopen64 freopen freopen64 __fgets_unlocked_chk __fread_unlocked_chk __vfscanf _IO_fflush "
+    "_IO_fgets _IO_flockfile _IO_fopen _IO_fprintf _IO_fputs _IO_fread _IO_fsetpos "
+    "_IO_fsetpos64 _IO_ftrylockfile _IO_funlockfile _IO_fwrite _IO_printf _IO_puts _IO_setvbuf "
+    "_IO_ungetc _IO_vfprintf";
 
 inline constexpr std::string_view file_calls =
     "pread pread64 pwrite pwrite64 preadv preadv64 pwritev pwritev64 fsync fdatasync "
     "ftruncate ftruncate64 stat stat64 lstat lstat64 fstatat fstatat64 statx access faccessat "
     "unlink unlinkat rename renameat truncate truncate64 mkdir rmdir opendir readdir "
-    "readdir64";
+    "readdir64 __pread64 __pwrite64 __pread_chk __pread64_chk";
 
 struct covered_family {
     family part_of;

@@ -47,12 +47,20 @@ ssize_t pread(int fd, void* data, size_t size, off_t at) {
     return with_number(real::pread, fd, data, size, at);
 }
 ssize_t pread64(int fd, void* data, size_t size, off_t at) { return pread(fd, data, size, at); }
+// Too small a buffer is left to the checked original, which ends the process.
+ssize_t __pread_chk(int fd, void* data, size_t size, off_t at, size_t room) {
+    return size <= room ? pread(fd, data, size, at) : real::__pread_chk(fd, data, size, at, room);
+}
+[[gnu::alias("__pread_chk")]] ssize_t __pread64_chk(int fd, void* data, size_t size, off_t at,
+                                                    size_t room);
 ssize_t pwrite(int fd, const void* data, size_t size, off_t at) {
     return with_number(real::pwrite, fd, data, size, at);
 }
 ssize_t pwrite64(int fd, const void* data, size_t size, off_t at) {
     return pwrite(fd, data, size, at);
 }
+[[gnu::alias("pread")]] ssize_t __pread64(int fd, void* data, size_t size, off_t at);
+[[gnu::alias("pwrite")]] ssize_t __pwrite64(int fd, const void* data, size_t size, off_t at);
 ssize_t preadv(int fd, const iovec* parts, int count, off_t at) {
     return with_number(real::preadv, fd, parts, count, at);
 }

@@ -245,6 +245,13 @@ int ioctl(int fd, unsigned long request, ...) noexcept {
     return result;
 }
 
+[[gnu::alias("pipe"), gnu::nothrow]] int __pipe(int fds[2]);
+[[gnu::alias("connect")]] int __connect(int fd, const sockaddr* address, socklen_t length);
+[[gnu::alias("close")]] int __close(int fd);
+[[gnu::alias("fclose")]] int _IO_fclose(FILE* stream);
+[[gnu::alias("dup2"), gnu::nothrow]] int __dup2(int from, int to);
+[[gnu::alias("fcntl")]] int __fcntl(int fd, int command, ...);
+
 int setsockopt(int fd, int level, int name, const void* value, socklen_t length) noexcept {
     const int result = real::setsockopt(fd, level, name, value, length);
     if (result == 0 && owns_table()) note_option(fd, level, name, value);

@@ -60,10 +60,14 @@ int creat(const char* path, mode_t mode) {
 [[gnu::alias("open"), gnu::nonnull(1)]] int __open(const char* path, int flags, ...);
 [[gnu::alias("open"), gnu::nonnull(1)]] int __open64(const char* path, int flags, ...);
 
-// What fortified programs call where no mode is given; none may be needed.
-int __open_2(const char* path, int flags) { return open_at(AT_FDCWD, path, flags, 0); }
+// What fortified programs call where no mode is given. If one is needed, the checked original ends
+// the process.
+int __open_2(const char* path, int flags) {
+    return takes_mode(flags) ? real::__open_2(path, flags) : open_at(AT_FDCWD, path, flags, 0);
+}
 int __openat_2(int directory, const char* path, int flags) {
-    return open_at(directory, path, flags, 0);
+    return takes_mode(flags) ? real::__openat_2(directory, path, flags)
+                             : open_at(directory, path, flags, 0);
 }
 [[gnu::alias("__open_2")]] int __open64_2(const char* path, int flags);
 [[gnu::alias("__openat_2")]] int __openat64_2(int directory, const char* path, int flags);

@@ -82,6 +82,10 @@ ssize_t pwritev2(int fd, const iovec* parts, int count, off64_t offset, int flag
 [[gnu::alias("pwritev2")]] ssize_t pwritev64v2(int fd, const iovec* parts, int count,
                                                off64_t offset, int flags);
 
+[[gnu::alias("read")]] ssize_t __read(int fd, void* data, size_t size);
+[[gnu::alias("write")]] ssize_t __write(int fd, const void* data, size_t size);
+[[gnu::alias("send")]] ssize_t __send(int fd, const void* data, size_t size, int flags);
+
 // What a program compiled with _FORTIFY_SOURCE calls. A buffer that is too small is left to the
 // checked original, which ends the process.
 

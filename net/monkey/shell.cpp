@@ -351,6 +351,8 @@ FILE* popen(const char* command, const char* type) {
     return open_command(command, mode);
 }
 
+[[gnu::alias("popen"), gnu::malloc]] FILE* _IO_popen(const char* command, const char* type);
+
 int pclose(FILE* stream) {
     int status = 0;
     return close_if_command(stream, status) ? status : real::pclose(stream);

@@ -180,6 +180,7 @@ int ramie_ungetc(int, FILE*) RAMIE_AS("ungetc");
 char* ramie_fgets(char*, int, FILE*) RAMIE_AS("fgets");
 char* ramie_fgets_unlocked(char*, int, FILE*) RAMIE_AS("fgets_unlocked");
 char* ramie_fgets_chk(char*, std::size_t, int, FILE*) RAMIE_AS("__fgets_chk");
+char* ramie_fgets_unlocked_chk(char*, std::size_t, int, FILE*) RAMIE_AS("__fgets_unlocked_chk");
 ssize_t ramie_getdelim(char**, std::size_t*, int, FILE*) RAMIE_AS("getdelim");
 ssize_t ramie_getdelim2(char**, std::size_t*, int, FILE*) RAMIE_AS("__getdelim");
 ssize_t ramie_getline(char**, std::size_t*, FILE*) RAMIE_AS("getline");
@@ -187,6 +188,9 @@ std::size_t ramie_fread(void*, std::size_t, std::size_t, FILE*) RAMIE_AS("fread"
 std::size_t ramie_fread_unlocked(void*, std::size_t, std::size_t, FILE*) RAMIE_AS("fread_unlocked");
 std::size_t ramie_fread_chk(void*, std::size_t, std::size_t, std::size_t, FILE*)
     RAMIE_AS("__fread_chk");
+std::size_t ramie_fread_unlocked_chk(void*, std::size_t, std::size_t, std::size_t, FILE*)
+    RAMIE_AS("__fread_unlocked_chk");
+int ramie_getw(FILE*) RAMIE_AS("getw");
 int ramie_vfscanf(FILE*, const char*, va_list) RAMIE_AS("vfscanf");
 int ramie_vscanf(const char*, va_list) RAMIE_AS("vscanf");
 int ramie_fscanf(FILE*, const char*, ...) RAMIE_AS("fscanf");
@@ -243,6 +247,11 @@ char* ramie_fgets_chk(char* to, std::size_t room, int size, FILE* f) {
         return real::__fgets_chk(to, room, size, f);
     return ramie_fgets(to, size, f);
 }
+char* ramie_fgets_unlocked_chk(char* to, std::size_t room, int size, FILE* f) {
+    if (size > 0 && static_cast<std::size_t>(size) > room)
+        return real::__fgets_unlocked_chk(to, room, size, f);
+    return ramie_fgets_unlocked(to, size, f);
+}
 
 ssize_t ramie_getdelim(char** line, std::size_t* size, int stop, FILE* f) {
     return read_stream(
@@ -270,6 +279,17 @@ std::size_t ramie_fread_chk(void* to, std::size_t room, std::size_t size, std::s
                             FILE* f) {
     if (size != 0 && count > room / size) return real::__fread_chk(to, room, size, count, f);
     return ramie_fread(to, size, count, f);
+}
+std::size_t ramie_fread_unlocked_chk(void* to, std::size_t room, std::size_t size,
+                                     std::size_t count, FILE* f) {
+    if (size != 0 && count > room / size)
+        return real::__fread_unlocked_chk(to, room, size, count, f);
+    return ramie_fread_unlocked(to, size, count, f);
+}
+
+int ramie_getw(FILE* f) {
+    int word = 0;
+    return ramie_fread(&word, sizeof word, 1, f) == 1 ? word : EOF;
 }
 
 int ramie_vfscanf(FILE* f, const char* format, va_list arguments) {
@@ -326,6 +346,18 @@ int ramie_ftrylockfile(FILE* f) {
 }
 void ramie_funlockfile(FILE* f) {
     if (!on_fiber(family::stdio) || !stream_turn::give_back(f)) real::funlockfile(f);
+}
+
+// The same by libc's old names.
+extern "C" {
+[[gnu::alias("ungetc")]] int _IO_ungetc(int byte, FILE* f);
+[[gnu::alias("fgets")]] char* _IO_fgets(char* to, int size, FILE* f);
+[[gnu::alias("fread")]] std::size_t _IO_fread(void* to, std::size_t size, std::size_t count,
+                                              FILE* f);
+[[gnu::alias("vfscanf")]] int __vfscanf(FILE* f, const char* format, va_list arguments);
+[[gnu::alias("flockfile")]] void _IO_flockfile(FILE* f);
+[[gnu::alias("ftrylockfile")]] int _IO_ftrylockfile(FILE* f);
+[[gnu::alias("funlockfile")]] void _IO_funlockfile(FILE* f);
 }
 
 }  // namespace ramie::monkey::detail

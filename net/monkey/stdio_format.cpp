@@ -191,6 +191,13 @@ int ramie_dprintf_chk(int fd, int checks, const char* format, ...) {
 }
 #undef RAMIE_WITH_ARGUMENTS
 
+// The same by libc's old names.
+extern "C" {
+[[gnu::alias("printf")]] int _IO_printf(const char* format, ...);
+[[gnu::alias("fprintf")]] int _IO_fprintf(FILE* f, const char* format, ...);
+[[gnu::alias("vfprintf")]] int _IO_vfprintf(FILE* f, const char* format, va_list arguments);
+}
+
 void ramie_perror(const char* prefix) {
     if (on_fiber(family::stdio) && is_on(family::socket))
         print_error(prefix);

@@ -121,5 +121,6 @@ FILE* freopen(const char* path, const char* mode, FILE* stream) {
 }
 
 [[gnu::alias("fopen")]] FILE* fopen64(const char* path, const char* mode);
+[[gnu::alias("fopen"), gnu::malloc]] FILE* _IO_fopen(const char* path, const char* mode);
 [[gnu::alias("freopen")]] FILE* freopen64(const char* path, const char* mode, FILE* stream);
 }

@@ -171,4 +171,16 @@ int ramie_setvbuf(FILE* f, char* buffer, int mode, std::size_t size) {
     return after_draining(f, [=] { return real::setvbuf(f, buffer, mode, size); });
 }
 
+// The same by libc's old names.
+extern "C" {
+[[gnu::alias("fputs")]] int _IO_fputs(const char* text, FILE* f);
+[[gnu::alias("puts")]] int _IO_puts(const char* text);
+[[gnu::alias("fwrite")]] std::size_t _IO_fwrite(const void* items, std::size_t size,
+                                                std::size_t count, FILE* f);
+[[gnu::alias("fflush")]] int _IO_fflush(FILE* f);
+[[gnu::alias("fsetpos")]] int _IO_fsetpos(FILE* f, const fpos_t* position);
+[[gnu::alias("fsetpos")]] int _IO_fsetpos64(FILE* f, const fpos_t* position);
+[[gnu::alias("setvbuf")]] int _IO_setvbuf(FILE* f, char* buffer, int mode, std::size_t size);
+}
+
 }  // namespace ramie::monkey::detail

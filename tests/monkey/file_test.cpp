@@ -17,6 +17,8 @@
 #include "support/patched_test.hpp"
 #include "support/temporary.hpp"
 
+extern "C" ssize_t __pread_chk(int fd, void* data, size_t size, off_t at, size_t room);
+
 namespace {
 
 using namespace ramie::test;
@@ -91,6 +93,23 @@ TEST_F(files, that_hang_do_not_stop_the_others) {
     });
     for (int ticks = 0; ticks < 20 || disk.waiting() == 0; ++ticks)
         ramie::this_fiber::sleep_for(1ms);
+    EXPECT_FALSE(reader.ready());
+    disk.let_go();
+    EXPECT_EQ(reader.get(), "text");
+    ::close(fd);
+    ::unlink(path("slow").c_str());
+}
+
+// What a fortified program calls where the size is not known to the compiler.
+TEST_F(files, are_read_with_a_check_while_others_run) {
+    const int fd = make("slow", "some text");
+    hanging<real::pread> disk;
+    auto reader = spawn([&] {
+        std::array<char, 4> text{};
+        EXPECT_EQ(__pread_chk(fd, text.data(), 4, 5, text.size()), 4);
+        return std::string(text.data(), text.size());
+    });
+    while (disk.waiting() == 0) ramie::this_fiber::yield();
     EXPECT_FALSE(reader.ready());
     disk.let_go();
     EXPECT_EQ(reader.get(), "text");

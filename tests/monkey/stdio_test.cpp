@@ -84,6 +84,7 @@ TEST_F(streams, give_characters_lines_and_blocks_as_they_come) {
                          }),
               "abcdef");
     EXPECT_EQ(fed_slowly("y", [&] { return ::getc_unlocked(in_); }), 'y');
+    EXPECT_EQ(fed_slowly("zzzz", [&] { return ::getw(in_); }), 0x7a7a7a7a);
 }
 
 TEST_F(streams, tell_the_end_as_libc_does) {

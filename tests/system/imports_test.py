@@ -2,24 +2,31 @@
 
     RAMIE_BUILD=build/dev tests/system/imports_test.py imports
 
-The calls of the C library that can wait are listed here by hand: nothing else knows them all. One
-that a library imports has to be patched, which is to say that libramie-preload.so defines it, or
-named in the section "Calls that are left alone" of docs/patching.md.
+The calls of the C library that can wait are listed here by hand: nothing else knows them all. Each
+has to be patched, which is to say that libramie-preload.so defines it, or named in the section "Calls
+that are left alone" of docs/patching.md. So has every other name that libc has for a patched one.
 """
 
+import collections
 import pathlib
 import re
+import shutil
 import subprocess
 import unittest
 
 from programs import BUILD
 
-DOCUMENTATION = pathlib.Path(__file__).parents[2] / "docs/patching.md"
+PROJECT = pathlib.Path(__file__).parents[2]
+DOCUMENTATION = PROJECT / "docs/patching.md"
 EXCEPTIONS = "## Calls that are left alone"
 
-LIBRARIES = ("libpq.so.5", "libhiredis.so.0.14", "libcurl.so.4", "librabbitmq.so.4",
-             "libmariadb.so.3", "libssl.so.3", "libcrypto.so.3", "libssh2.so.1", "libldap-2.5.so.0",
-             "libpython3.11.so.1.0", "/usr/bin/python3.11")
+# With the package that brings each, by the name that ./dev has for it.
+LIBRARIES = {"libpq.so.5": "libpq-dev", "libhiredis.so.0.14": "libhiredis-dev",
+             "libcurl.so.4": "libcurl4-openssl-dev", "librabbitmq.so.4": "librabbitmq-dev",
+             "libmariadb.so.3": "libmariadb-dev", "libssl.so.3": "libssl-dev",
+             "libcrypto.so.3": "libssl-dev", "libssh2.so.1": "libssh2-1",
+             "libldap-2.5.so.0": "libldap-2.5-0", "libpython3.11.so.1.0": "libpython3.11",
+             "/usr/bin/python3.11": "python3"}
 
 # Glibc's own aliases included: those of fortified and of 64-bit programs, and of inlined stdio.
 BLOCKING = set("""
@@ -99,11 +106,32 @@ def library(name):
     return pathlib.Path(found[1]) if found else None
 
 
-def dynamic_symbols(file, *options):
-    """Names without their versions."""
+def list_symbols(file, *options):
+    """Of each the name with its version, the type and, of one that is defined, the address."""
     listed = subprocess.run(["nm", "--dynamic", "--format=posix", *options, file],
                             capture_output=True, text=True, check=True)
-    return {line.split()[0].split("@")[0] for line in listed.stdout.splitlines()}
+    return [line.split() for line in listed.stdout.splitlines()]
+
+
+def dynamic_symbols(file, *options):
+    """Names without their versions."""
+    return {fields[0].split("@")[0] for fields in list_symbols(file, *options)}
+
+
+def names_of_functions(file):
+    """For each function the names by which programs that are linked today can call it."""
+    names = collections.defaultdict(set)
+    for name, kind, address, *_ in list_symbols(file, "--defined-only"):
+        name, _, version = name.partition("@@")
+        if kind in "TWi" and version.startswith("GLIBC_2"):
+            names[address].add(name)
+    return list(names.values())
+
+
+def packages_of_dev():
+    """What ./dev installs."""
+    lists = re.findall(r'^\w+_packages="([^"]*)"', (PROJECT / "dev").read_text(), re.MULTILINE)
+    return {package for each in lists for package in each.split()}
 
 
 def exceptions():
@@ -113,20 +141,36 @@ def exceptions():
     return {call for column in columns for call in re.findall(r"`([^`]+)`", column)}
 
 
+FUNCTIONS = names_of_functions(library("libc.so.6"))
 PATCHED = dynamic_symbols(BUILD / "net/cli/libramie-preload.so", "--defined-only")
 
 
 class imports(unittest.TestCase):
     def test_no_library_imports_a_call_that_blocks_the_thread(self):
         allowed = PATCHED | exceptions()
-        for name in LIBRARIES:
+        for name, package in LIBRARIES.items():
             with self.subTest(library=name):
                 file = library(name)
                 if file is None:
-                    self.skipTest(f"{name} is not installed")
+                    self.skip_what_is_not_here(name, package)
                 imported = dynamic_symbols(file, "--undefined-only")
                 self.assertGreater(len(imported), 10, "this is not how its symbols are read")
                 self.assertEqual(sorted((imported & BLOCKING) - allowed), [])
+
+    def skip_what_is_not_here(self, name, package):
+        if shutil.which("dpkg-query") and package in packages_of_dev():
+            self.fail(f"{name} is missing, though ./dev installs {package}")
+        self.skipTest(f"{name} is not installed")
+
+    def test_every_call_that_can_block_is_patched_or_excused(self):
+        callable_today = set().union(*FUNCTIONS)
+        self.assertEqual(sorted((BLOCKING & callable_today) - PATCHED - exceptions()), [])
+
+    def test_every_name_of_a_patched_call_is_patched_or_excused(self):
+        self.assertIn({"read", "__read"}, FUNCTIONS, "this is not how its symbols are read")
+        for names in FUNCTIONS:
+            if names & PATCHED:
+                self.assertEqual(sorted(names - PATCHED - exceptions()), [])
 
     def test_what_is_excused_is_not_patched(self):
         self.assertEqual(sorted(PATCHED & exceptions()), [], "docs/patching.md is out of date")
