@@ -1,6 +1,7 @@
 // ramie::monkey::original: every plain call, on a patched fiber. None of them parks.
 
 #include <fcntl.h>
+#include <fmt/format.h>
 #include <netinet/in.h>
 #include <sys/ioctl.h>
 #include <sys/syscall.h>
@@ -194,8 +195,8 @@ TEST(originals, are_there_for_every_patched_call) {
         std::istringstream calls{std::string(family.calls)};
         for (std::string call; calls >> call;) {
             if (!needs_original(call)) continue;
-            const std::regex declared("\\b(" + call + "\\(|RAMIE_ORIGINAL(_AS)?\\(" + call +
-                                      "[,)])");
+            const std::regex declared(
+                fmt::format(R"(\b({0}\(|RAMIE_ORIGINAL(_AS)?\({0}[,)]))", call));
             EXPECT_TRUE(std::regex_search(text, declared)) << call;
         }
     }

@@ -90,6 +90,7 @@ namespace detail {
 template <class Range>
 auto states_of(const Range& futures) {
     std::vector<std::shared_ptr<future_state>> states;
+    if constexpr (std::ranges::sized_range<Range>) states.reserve(std::ranges::size(futures));
     for (const auto& each : futures) states.push_back(each.state());
     return states;
 }

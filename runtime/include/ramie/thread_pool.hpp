@@ -81,3 +81,6 @@ auto offload(F&& f) {
 }
 
 }  // namespace ramie
+
+// Work that is handed over now and asked for later.
+#include "ramie/executor.hpp"

@@ -97,7 +97,7 @@ class future_work {
   public:
     future_work(std::shared_ptr<future_value<R>> state, F f)
         : state_(std::move(state)), f_(std::move(f)) {}
-    future_work(future_work&&) = default;
+    future_work(future_work&&) noexcept(std::is_nothrow_move_constructible_v<F>) = default;
     future_work& operator=(future_work&&) = delete;
     ~future_work() {
         if (state_ != nullptr) state_->cancel();
