@@ -29,8 +29,8 @@ class server_limits : public virtual_time_test {
             server.start();
             wait_until([&] { return server.connections() == 1; });
         }
-        void wait_for_end() {
-            while (server.connections() != 0) this_fiber::sleep_for(100ms);
+        void wait_for_end(std::chrono::nanoseconds step = 100ms) {
+            while (server.connections() != 0) this_fiber::sleep_for(step);
         }
 
         stream_server server;
@@ -87,8 +87,8 @@ TEST_F(server_limits, are_what_the_options_say) {
 
 TEST_F(server_limits, may_be_off) {
     served idle(&read_for_ever, {.idle_timeout = 0s, .write_timeout = 0s});
-    served stalled(&write_for_ever, {.idle_timeout = 1s, .write_timeout = 0s});
-    this_fiber::sleep_for(1h);
+    served stalled(&write_for_ever, {.write_timeout = 0s});
+    this_fiber::sleep_for(10min);
     EXPECT_EQ(idle.server.connections(), 1U);
     EXPECT_EQ(stalled.server.connections(), 1U);
 }
@@ -114,7 +114,7 @@ TEST_F(server_limits, give_way_to_a_deadline_of_the_call) {
             waited = clock_.elapsed();
         },
         {});
-    patient.wait_for_end();
+    patient.wait_for_end(10s);
     EXPECT_GE(waited, 10min);
     EXPECT_EQ(patient.server.stats().timed_out, 0U);
 }
@@ -140,7 +140,7 @@ TEST_F(server_limits, let_a_handler_go_on_that_wants_to) {
             peer.write_all("at last");
         },
         {});
-    stubborn.wait_for_end();
+    stubborn.wait_for_end(10s);
     EXPECT_EQ(stubborn.client.receive(7), "at last");
     EXPECT_EQ(stubborn.server.stats().timed_out, 3U);
 }
@@ -162,7 +162,7 @@ TEST_F(server_limits, end_with_the_connection) {
             waited = clock_.elapsed();
         },
         {});
-    closing.wait_for_end();
+    closing.wait_for_end(10s);
     EXPECT_GE(waited, 10min);
     EXPECT_EQ(closing.server.stats().timed_out, 0U);
 }
