@@ -127,8 +127,8 @@ TEST_F(explored_pool, frees_the_slot_of_an_asynchronous_one_under_every_schedule
 
 // However a scope ends, by its body, a child that fails or a kill, no child is left, nor a value of
 // one, and whoever lives to see the end of it gets the error.
-// Found: no cancel() in task_group::fail(); as a crash, a destructor that does not wait for the
-// end.
+// Found: no cancel() in task_group::fail(); a child that leaves before its values end; as a crash,
+// a destructor that does not wait for the end.
 void end_together(const pause_fn& pause, const fates& all) {
     struct value {
         int& alive;
@@ -208,7 +208,8 @@ TEST_F(explored_map, is_in_order_under_every_schedule) {
 
 // A taker that gives up loses no result for the next, no more wait to be taken than may, and when
 // the range is dropped nothing goes on.
-// Found in earnest: get() in order lost the result that it gave up. An item that is killed, and its
+// Found in earnest: get() in order lost the result that it gave up. Planted and found: takers that
+// do not take turns. An item that is killed, and its
 // room, is in pool_test.cpp.
 template <class Range>
 void take_results(bool in_order, Range results, const fates& all, const pause_fn& pause,
