@@ -19,9 +19,9 @@ inline std::exception_ptr killed_work() {
         future_cancelled("ramie: the fiber that did the work was killed"));
 }
 
-// Calls `f()`, and `fail(error)` when that throws. A kill is the end of the fiber that it was thrown
-// at and must not end the one that asks, who is told that the work was cancelled. It goes on, as
-// does the end of the program, which is the business of the main fiber.
+// Calls `f()`, and `fail(error)` when that throws. A kill is the end of the fiber that it was
+// thrown at and must not end the one that asks, who is told that the work was cancelled. It goes
+// on, as does the end of the program, which is the business of the main fiber.
 template <class F, class Fail>
 void call_and_keep(F f, Fail fail) {
     try {
@@ -57,9 +57,7 @@ class outcome {
     }
     void fail(std::exception_ptr error) noexcept { error_ = std::move(error); }
 
-    [[nodiscard]] bool is_known() const noexcept {
-        return value_.has_value() || error_ != nullptr;
-    }
+    [[nodiscard]] bool is_known() const noexcept { return value_.has_value() || error_ != nullptr; }
 
     // The value, moved out, or throws what is kept.
     R take() {
