@@ -4,7 +4,6 @@
 #include <arpa/inet.h>
 #include <netdb.h>
 #include <netinet/in.h>
-#include <resolv.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -18,10 +17,8 @@
 #include <vector>
 
 #include "ramie/resolver.hpp"
-#include "ramie/thread_pool.hpp"
 #include "ramie/timeout.hpp"
-#include "support/name_server.hpp"
-#include "support/patched_test.hpp"
+#include "support/own_names.hpp"
 
 namespace {
 
@@ -30,14 +27,8 @@ using namespace std::chrono_literals;
 namespace original = ramie::monkey::original;
 namespace this_fiber = ramie::this_fiber;
 
-class names : private own_network, public patched_test {
+class names : public own_names_test {
   protected:
-    void SetUp() override {
-        if (problem().empty()) return;
-        std::fprintf(stderr, "SKIPPED: %s\n", problem().c_str());
-        GTEST_SKIP() << problem();
-    }
-
     // What was left alone goes on with its sockets until libc gives up.
     static void until_the_threads_are_done() {
         while (ramie::resolver_counters().under_way != 0 || open_descriptors() > at_rest())
@@ -283,70 +274,6 @@ TEST_F(names, that_are_kept_have_a_bound) {
     EXPECT_EQ(server.asked("host3.example.test"), 1);
 }
 
-std::string text_of(const hostent* entry) {
-    if (entry == nullptr) return "failed: " + std::to_string(h_errno);
-    std::string all = std::string(entry->h_name) + ' ' + std::to_string(entry->h_addrtype);
-    for (char** each = entry->h_aliases; *each != nullptr; ++each) all += std::string(" =") + *each;
-    for (char** each = entry->h_addr_list; *each != nullptr; ++each) {
-        std::array<char, INET6_ADDRSTRLEN> text{};
-        ::inet_ntop(entry->h_addrtype, *each, text.data(), text.size());
-        all += std::string(" ") + text.data();
-    }
-    return all;
-}
-
-TEST_F(names, of_the_older_calls_are_what_those_find) {
-    const name_server server({});
-    for (const char* const name : {"127.0.0.1", "localhost", "near", "host7", "many.example.test",
-                                   "alias3.example.test", "missing.example.test", "six"}) {
-        EXPECT_EQ(text_of(::gethostbyname(name)), text_of(original::gethostbyname(name))) << name;
-        for (const int family : {AF_INET, AF_INET6})
-            EXPECT_EQ(text_of(::gethostbyname2(name, family)),
-                      text_of(original::gethostbyname2(name, family)))
-                << name;
-    }
-    for (const unsigned last : {7U, 8U}) {
-        const in_addr address{htonl(0x0a000000U + last)};
-        EXPECT_EQ(text_of(::gethostbyaddr(&address, sizeof address, AF_INET)),
-                  text_of(original::gethostbyaddr(&address, sizeof address, AF_INET)));
-    }
-}
-
-TEST_F(names, in_a_buffer_of_the_callers_are_as_large_as_those_of_libc) {
-    const name_server server({});
-    for (std::size_t size = 1; size < 700; size += 13) {
-        std::array<std::string, 2> texts;
-        for (const bool patched : {false, true}) {
-            std::vector<char> buffer(size);
-            hostent entry{};
-            hostent* found = nullptr;
-            int why = 0;
-            const auto ask = [&] {
-                return ::gethostbyname_r("many.example.test", &entry, buffer.data(), size, &found,
-                                         &why);
-            };
-            // On a thread it is the plain call.
-            const int code = patched ? ask() : ramie::offload(ask);
-            texts[patched ? 1 : 0] = std::to_string(code) + ' ' + std::to_string(why) + ' ' +
-                                     (found == &entry ? text_of(found) : "nothing");
-        }
-        EXPECT_EQ(texts[0], texts[1]) << size;
-    }
-}
-
-TEST_F(names, of_two_fibers_do_not_mix) {
-    const name_server server({.delay = 5ms});
-    std::vector<ramie::fiber<>> asking;
-    for (int i = 1; i != 6; ++i)
-        asking.push_back(ramie::spawn([i] {
-            const std::string name = "host" + std::to_string(i) + ".example.test";
-            const hostent* const mine = ::gethostbyname(name.c_str());
-            this_fiber::sleep_for(50ms);
-            EXPECT_EQ(text_of(mine), name + " 2 10.0.0." + std::to_string(i));
-        }));
-    ramie::join_all(asking);
-}
-
 TEST_F(names, of_addresses_are_what_the_plain_call_finds) {
     const name_server server({});
     sockaddr_in at{};
@@ -360,32 +287,6 @@ TEST_F(names, of_addresses_are_what_the_plain_call_finds) {
                           named(&original::getnameinfo, at, room, flags))
                     << address << ' ' << flags << ' ' << room;
             }
-}
-
-TEST_F(names, of_res_query_are_messages) {
-    name_server server({.delay = 10ms});
-    std::vector<ramie::fiber<int>> asking;
-    for (int i = 0; i != 4; ++i)
-        asking.push_back(ramie::spawn([i] {
-            std::array<unsigned char, 512> answer{};
-            const int size = static_cast<int>(answer.size());
-            struct __res_state own {};
-            ::res_ninit(&own);
-            const int length =
-                i == 0   ? ::res_query("host1.example.test", 1, 16, answer.data(), size)
-                : i == 1 ? ::res_search("host1", 1, 16, answer.data(), size)
-                : i == 2 ? ::res_nquery(&own, "host1.example.test", 1, 16, answer.data(), size)
-                         : ::res_querydomain("host1", "example.test", 1, 16, answer.data(), size);
-            ::res_nclose(&own);
-            EXPECT_EQ(std::string(answer.begin(), answer.begin() + std::max(length, 0))
-                          .substr(static_cast<std::size_t>(std::max(length - 3, 0))),
-                      "\x02hi");
-            return length;
-        }));
-    for (auto& each : asking) EXPECT_EQ(each.get(), asking[0].get());
-    std::array<unsigned char, 512> answer{};
-    EXPECT_EQ(::res_query("missing.example.test", 1, 16, answer.data(), 512), -1);
-    EXPECT_EQ(h_errno, HOST_NOT_FOUND);
 }
 
 TEST_F(names, are_found_in_a_forked_child) {
