@@ -13,6 +13,7 @@
 #include <boost/fiber/mutex.hpp>
 #include <boost/fiber/operations.hpp>
 #include <boost/fiber/unbuffered_channel.hpp>
+#include <chrono>
 #include <condition_variable>
 #include <mutex>
 #include <ramie/event.hpp>
@@ -36,6 +37,12 @@ class condition_flag {
     void take() {
         std::unique_lock lock(mutex_);
         condition_.wait(lock, [this] { return is_set_; });
+        is_set_ = false;
+    }
+    // The same with a limit, which is not reached.
+    void take_within(std::chrono::hours limit) {
+        std::unique_lock lock(mutex_);
+        condition_.wait_for(lock, limit, [this] { return is_set_; });
         is_set_ = false;
     }
 
@@ -89,6 +96,10 @@ struct ramie_fibers {
         void set() { event_.set(); }
         void take() {
             event_.wait();
+            event_.clear();
+        }
+        void take_within(std::chrono::hours limit) {
+            event_.wait(limit);
             event_.clear();
         }
 
