@@ -19,6 +19,7 @@
 #include <utility>
 
 #include "support/patched_test.hpp"
+#include "support/sanitizers.hpp"
 #include "support/temporary.hpp"
 #include "support/threads.hpp"
 #include "support/waiting_calls.hpp"
@@ -61,9 +62,15 @@ class plain_thread {
     pthread_t thread_{};
 };
 
-using cancelled_threads = patched_test;
+class cancelled_threads : public patched_test {
+  protected:
+    // It stops at the marks that the frames have left when the thread ends.
+    void SetUp() override {
+        if (address_sanitizer) GTEST_SKIP() << "AddressSanitizer does not see a cancel's unwinding";
+    }
+};
 
-class a_cancelled_thread : public patched_test,
+class a_cancelled_thread : public cancelled_threads,
                            public ::testing::WithParamInterface<waiting_call> {};
 
 TEST_P(a_cancelled_thread, ends_where_it_waits) {
@@ -166,7 +173,7 @@ constexpr brief_call brief_calls[] = {
     {"close", [](const material&) { ::close(-1); }},
 };
 
-class a_thread_to_be_cancelled : public patched_test,
+class a_thread_to_be_cancelled : public cancelled_threads,
                                  public ::testing::WithParamInterface<brief_call> {};
 
 TEST_P(a_thread_to_be_cancelled, ends_at_its_next_call) {

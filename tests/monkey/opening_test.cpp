@@ -9,6 +9,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <string>
+#include <vector>
 
 #include "support/oracle_cases.hpp"
 #include "support/patched_test.hpp"
@@ -188,6 +189,9 @@ void a_stream_waits_for_the_other_end(stage& s) {
         stream = call("fopen", [&] { return ::fopen64(second.c_str(), "a"); });
         me.call("fclose", [&] { return std::fclose(stream); });
         stream = call("both", [&] { return std::fopen(path.c_str(), "r+"); });
+        // freopen() closes it when it fails, and does not free it.
+        static auto* const lost = new std::vector<FILE*>;
+        lost->push_back(stream);
         stream = call("freopen", [&] { return ::freopen64("/no/such/file", "r", stream); });
         call("mode", [&] { return std::fopen(path.c_str(), "q"); });
         call("exists", [&] { return std::fopen(path.c_str(), "wx"); });
