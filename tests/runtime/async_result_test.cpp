@@ -54,7 +54,7 @@ TEST_F(async_result, carries_an_exception) {
     EXPECT_EQ(error_of([&] { r.get(); }), "boom");
 }
 
-// The copy of a value is the user's code, and so is its end.
+// The copy of a value is the user's code, its move, which here is a copy, and its end.
 struct leisurely {
     leisurely() = default;
     leisurely(const leisurely&) { this_fiber::sleep_for(1s); }
@@ -66,7 +66,8 @@ TEST_F(async_result, is_open_to_others_while_its_value_is_copied_or_destroyed) {
     ramie::async_result<leisurely> r;
     const auto setter = spawn([r]() mutable { r.set(leisurely()); });
     const auto getter = spawn([r] { r.get(); });
-    while (!getter.ready()) {
+    const auto taker = spawn([r] { r.take(); });
+    while (!getter.ready() || !taker.ready()) {
         this_fiber::sleep_for(100ms);
         EXPECT_EQ(r.exception(), nullptr);
     }

@@ -105,8 +105,7 @@ class async_result {
     T take(deadline until = {}) const {
         state_->wait_for_value(until);
         if constexpr (!std::is_void_v<T>) {
-            const std::lock_guard guard(state_->mutex);
-            return std::move(*state_->value);
+            return std::move(*value());
         }
     }
 
