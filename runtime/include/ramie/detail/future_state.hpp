@@ -79,11 +79,9 @@ class future_value final : public future_state {
     void run(F& f) {
         if (!begin()) return;
         call_and_keep(
-            [&] {
-                if constexpr (std::is_void_v<R>)
-                    f();
-                else
-                    value.emplace(f());
+            f,
+            [this](auto&&... result) {
+                value.emplace(std::move(result)...);
                 finish(nullptr);
             },
             [this](std::exception_ptr error) { finish(std::move(error)); });

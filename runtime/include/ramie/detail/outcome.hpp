@@ -19,13 +19,19 @@ inline std::exception_ptr killed_work() {
         future_cancelled("ramie: the fiber that did the work was killed"));
 }
 
-// Calls `f()`, and `fail(error)` when that throws. A kill is the end of the fiber that it was
-// thrown at and must not end the one that asks, who is told that the work was cancelled. It goes
-// on, as does the end of the program, which is the business of the main fiber.
-template <class F, class Fail>
-void call_and_keep(F f, Fail fail) {
+// Calls `f()` and then `keep(result)`, or `keep()` when there is none; `fail(error)` when one of
+// them throws. A kill is the end of the fiber that it was thrown at and must not end the one that
+// asks, who is told that the work was cancelled. It goes on, as does the end of the program, which
+// is the business of the main fiber.
+template <class F, class Keep, class Fail>
+void call_and_keep(F& f, Keep keep, Fail fail) {
     try {
-        f();
+        if constexpr (std::is_void_v<std::invoke_result_t<F&>>) {
+            f();
+            keep();
+        } else {
+            keep(f());
+        }
     } catch (const fiber_exit&) {
         fail(killed_work());
         throw;
@@ -45,15 +51,8 @@ class outcome {
     template <class F>
     void keep(F f) {
         call_and_keep(
-            [&] {
-                if constexpr (std::is_void_v<R>) {
-                    f();
-                    value_.emplace();
-                } else {
-                    value_.emplace(f());
-                }
-            },
-            [&](std::exception_ptr error) { fail(std::move(error)); });
+            f, [this](auto&&... result) { value_.emplace(std::move(result)...); },
+            [this](std::exception_ptr error) { fail(std::move(error)); });
     }
     void fail(std::exception_ptr error) noexcept { error_ = std::move(error); }
 

@@ -93,14 +93,7 @@ class answer {
     void call(F& f) {
         given_ = true;
         call_and_keep(
-            [&] {
-                if constexpr (std::is_void_v<R>) {
-                    f();
-                    to_.set();
-                } else {
-                    to_.set(f());
-                }
-            },
+            f, [this](auto&&... result) { to_.set(std::move(result)...); },
             [this](std::exception_ptr error) { to_.set_exception(std::move(error)); });
     }
 
