@@ -2,6 +2,7 @@
 
 #include <stdexcept>
 
+#include "ramie/detail/holder.hpp"
 #include "switching.hpp"
 
 namespace ramie::detail {

@@ -13,7 +13,7 @@
 #include <cstdint>
 
 #include "ramie/deadline.hpp"
-#include "ramie/detail/fiber_core.hpp"
+#include "ramie/detail/holder.hpp"
 #include "ramie/detail/wait_queue.hpp"
 
 namespace ramie {

@@ -11,7 +11,7 @@
 #include <cstddef>
 
 #include "ramie/deadline.hpp"
-#include "ramie/detail/fiber_core.hpp"
+#include "ramie/detail/holder.hpp"
 #include "ramie/detail/wait_queue.hpp"
 
 namespace ramie {

@@ -1,4 +1,4 @@
-// What a server knows of a connection that it serves.
+// What a server knows of a connection that it serves. Nothing here suspends.
 #pragma once
 
 #include <cstdint>
