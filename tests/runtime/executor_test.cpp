@@ -11,6 +11,7 @@
 #include "ramie/debug.hpp"
 #include "ramie/timeout.hpp"
 #include "support/fiber_test.hpp"
+#include "support/takers.hpp"
 
 namespace {
 
@@ -241,21 +242,7 @@ TEST_F(as_completed, serves_several_takers_in_turn) {
     ramie::fiber_executor e(10);
     const auto all = napping(e, {1, 2, 4});
     auto range = ramie::as_completed(all);
-    int taken = 0;
-    int ended = 0;
-    const auto take = [&] {
-        try {
-            for (;; ++taken) range.get();
-        } catch (const ramie::queue_shutdown&) {
-            ++ended;
-        }
-    };
-    auto first = ramie::spawn(take);
-    auto second = ramie::spawn(take);
-    first.join();
-    second.join();
-    EXPECT_EQ(taken, 3);
-    EXPECT_EQ(ended, 2);
+    EXPECT_EQ(ramie::test::taken_by_two(range).size(), 3U);
 }
 
 TEST_F(fiber_executor, makes_a_fiber_only_when_there_is_a_slot_for_it) {

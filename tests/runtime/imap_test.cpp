@@ -4,6 +4,7 @@
 
 #include "ramie/pool.hpp"
 #include "support/fiber_test.hpp"
+#include "support/takers.hpp"
 
 namespace {
 
@@ -117,21 +118,7 @@ TEST_F(imap, serves_several_takers_in_turn) {
         const auto slowly = [](int i) { return this_fiber::sleep_for(1s), i; };
         const std::vector items{1, 2, 3};
         auto results = ordered ? p.imap(items, slowly) : p.imap_unordered(items, slowly);
-        std::vector<int> order;
-        int ended = 0;
-        const auto take = [&] {
-            try {
-                for (;;) order.push_back(results.get());
-            } catch (const ramie::queue_shutdown&) {
-                ++ended;
-            }
-        };
-        auto first = ramie::spawn(take);
-        auto second = ramie::spawn(take);
-        first.join();
-        second.join();
-        EXPECT_EQ(order, items);
-        EXPECT_EQ(ended, 2);
+        EXPECT_EQ(ramie::test::taken_by_two(results), items);
     }
 }
 

@@ -10,6 +10,7 @@
 #include "ramie/debug.hpp"
 #include "ramie/local.hpp"
 #include "support/fiber_test.hpp"
+#include "support/slow_to_go.hpp"
 
 namespace {
 
@@ -221,26 +222,16 @@ TEST_F(pool, spawns_within_a_deadline) {
     EXPECT_TRUE(p.join());
 }
 
-// A value whose end takes a second.
-struct slow_to_go {
-    explicit slow_to_go(bool& g) : gone(g) {}
-    ~slow_to_go() {
-        this_fiber::sleep_for(1s);
-        gone = true;
-    }
-    bool& gone;
-};
-
 // Found: a member that leaves with its callable.
 TEST_F(group, is_left_when_nothing_of_a_member_is_left) {
     ramie::group g;
     bool value_gone = false;
     bool result_gone = false;
-    ramie::local<std::unique_ptr<slow_to_go>> own(
-        [&] { return std::make_unique<slow_to_go>(value_gone); });
+    ramie::local<std::unique_ptr<ramie::test::slow_to_go>> own(
+        [&] { return std::make_unique<ramie::test::slow_to_go>(value_gone); });
     g.spawn([&] {
         own->get();
-        return std::make_unique<slow_to_go>(result_gone);
+        return std::make_unique<ramie::test::slow_to_go>(result_gone);
     });
     EXPECT_TRUE(g.join());
     EXPECT_TRUE(value_gone && result_gone);

@@ -6,6 +6,7 @@
 #include "ramie/local.hpp"
 #include "ramie/timeout.hpp"
 #include "support/fiber_test.hpp"
+#include "support/slow_to_go.hpp"
 
 namespace {
 
@@ -156,15 +157,8 @@ TEST_F(task_group, breaks_a_wait_that_follows_a_join_that_was_given_up) {
 // Found: a child that leaves with its callable, before its values have ended.
 TEST_F(task_group, is_not_outlived_by_the_values_of_its_children) {
     bool gone = false;
-    struct slow {
-        explicit slow(bool& g) : flag(g) {}
-        ~slow() {
-            this_fiber::sleep_for(1s);
-            flag = true;
-        }
-        bool& flag;
-    };
-    ramie::local<std::unique_ptr<slow>> own([&] { return std::make_unique<slow>(gone); });
+    ramie::local<std::unique_ptr<ramie::test::slow_to_go>> own(
+        [&] { return std::make_unique<ramie::test::slow_to_go>(gone); });
     with_task_group([&](ramie::task_group& tasks) { tasks.spawn([&] { own->get(); }); });
     EXPECT_TRUE(gone);
     EXPECT_EQ(clock_.elapsed(), 1s);
