@@ -13,8 +13,8 @@
 #include <cstring>
 #include <optional>
 
-#include "calls.hpp"
 #include "probe.hpp"
+#include "stream_io.hpp"
 
 namespace ramie::monkey::detail {
 
@@ -56,11 +56,8 @@ bool has_room(int fd, eventfd_t value) noexcept {
 
 // The kernel takes one value for each part.
 ssize_t write_event(int fd, const iovec* parts, int count) noexcept {
-    while (count > 1 && parts->iov_len == 0) {
-        ++parts;
-        --count;
-    }
-    if (has_room(fd, value_in(*parts))) return real::writev(fd, parts, 1);
+    const iovec& first = first_filled(parts, count);
+    if (has_room(fd, value_in(first))) return real::writev(fd, &first, 1);
     errno = EAGAIN;
     return -1;
 }

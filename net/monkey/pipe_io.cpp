@@ -38,11 +38,7 @@ ssize_t write_at_most(int fd, const iovec* parts, int count, std::size_t most) n
     const auto add = [](std::size_t sum, const iovec& part) { return sum + part.iov_len; };
     if (std::accumulate(parts, parts + count, std::size_t{0}, add) <= most)
         return real::writev(fd, parts, count);
-    while (count > 1 && parts->iov_len == 0) {
-        ++parts;
-        --count;
-    }
-    iovec first = *parts;
+    iovec first = first_filled(parts, count);
     first.iov_len = std::min(first.iov_len, most);
     return real::writev(fd, &first, 1);
 }

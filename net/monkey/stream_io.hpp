@@ -73,6 +73,12 @@ inline bool are_valid(const iovec* parts, std::size_t count) noexcept {
                        [](const iovec& each) { return each.iov_len <= SSIZE_MAX; });
 }
 
+// The first part that is not empty, or the last.
+inline const iovec& first_filled(const iovec* parts, int count) noexcept {
+    while (count-- > 1 && parts->iov_len == 0) ++parts;
+    return *parts;
+}
+
 // The parts of a vectored transfer that are still to be moved, a few at a time.
 class part_cursor {
   public:
