@@ -72,7 +72,7 @@ TEST_F(locks, a_guard_may_be_held_across_a_sleep) {
         ::usleep(10'000);
     }));
     ticker.kill();
-    EXPECT_GT(ticks, 3);
+    EXPECT_GE(ticks, 29);
 }
 
 TEST_F(locks, who_comes_later_stands_behind) {

@@ -139,6 +139,7 @@ TEST_F(streams, are_used_by_one_fiber_at_a_time_in_order) {
 }
 
 TEST_F(streams, are_held_by_flockfile_across_a_sleep) {
+    const ramie::testing::virtual_clock clock;
     put("ab");
     ::flockfile(in_);
     std::string order;
