@@ -1,6 +1,7 @@
 // Transfers of regular files, which neither park nor tell readiness.
 #pragma once
 
+#include "calls.hpp"
 #include "off_the_loop.hpp"
 
 namespace ramie::monkey::detail {
