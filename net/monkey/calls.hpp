@@ -44,18 +44,25 @@ enum class family : std::uint16_t {
     file = 256,
 };
 
+// What the owner of the program wants patched, and what is. The first scheduler makes the wish come
+// true: before it there is no fiber, and a program that never has one need not pay for more than
+// the jump to the plain call.
+inline constinit std::atomic<std::uint16_t> chosen_families{0};
 inline constinit std::atomic<std::uint16_t> patched_families{0};
 
-// The process that patched itself; a forked child is one of its own.
+// The process whose table of descriptors this is, once there is one; a forked child has its own.
 inline constinit std::atomic<pid_t> patched_process{0};
 
-inline bool is_on(family f) noexcept {
-    return (patched_families.load(std::memory_order_relaxed) & static_cast<std::uint16_t>(f)) != 0;
+inline bool is_in(const std::atomic<std::uint16_t>& families, family f) noexcept {
+    return (families.load(std::memory_order_relaxed) & static_cast<std::uint16_t>(f)) != 0;
 }
+inline bool is_chosen(family f) noexcept { return is_in(chosen_families, f); }
+inline bool is_on(family f) noexcept { return is_in(patched_families, f); }
 
 // True where the table of descriptors is to hear of a number. A vforked child has its parent's
 // memory and numbers of its own: what it makes, closes or takes over is nothing to the table.
-bool owns_table() noexcept;
+bool is_patched_process() noexcept;
+inline bool owns_table() noexcept { return is_on(family::socket) && is_patched_process(); }
 
 // True when the caller is a fiber whose call may park. Off fibers, where the caller may be a signal
 // handler, nothing allocates or locks before the call is forwarded.
@@ -255,6 +262,7 @@ RAMIE_ORIGINAL(setvbuf, int(FILE*, char*, int, size_t));
 RAMIE_ORIGINAL(flockfile, void(FILE*));
 RAMIE_ORIGINAL(ftrylockfile, int(FILE*));
 RAMIE_ORIGINAL(funlockfile, void(FILE*));
+RAMIE_ORIGINAL(fork, pid_t());
 RAMIE_ORIGINAL(wait4, pid_t(pid_t, int*, int, rusage*));
 RAMIE_ORIGINAL(waitpid, pid_t(pid_t, int*, int));
 RAMIE_ORIGINAL(waitid, int(idtype_t, id_t, siginfo_t*, int));

@@ -11,8 +11,8 @@
 
 namespace ramie::monkey::detail {
 
-bool owns_table() noexcept {
-    return is_on(family::socket) && getpid() == patched_process.load(std::memory_order_relaxed);
+bool is_patched_process() noexcept {
+    return getpid() == patched_process.load(std::memory_order_relaxed);
 }
 
 int socket_option(int fd, int name) noexcept {

@@ -21,7 +21,6 @@ struct early_socket {
     std::atomic<const void*> caller;
 };
 constinit std::array<early_socket, 32> early{};
-constinit std::atomic<unsigned> count{0};
 
 bool is_open_socket(int fd) noexcept {
     struct stat status {};
@@ -45,15 +44,15 @@ void warn(const char* library, int fd) {
 }  // namespace
 
 void note_early_socket(int fd, const void* caller) noexcept {
-    early_socket& place = early[count.fetch_add(1) % early.size()];
+    early_socket& place = early[early_sockets.fetch_add(1) % early.size()];
     place.fd = fd;
     place.caller = caller;
 }
 
-[[gnu::cold]] void warn_of_early_sockets() noexcept {
+void name_early_sockets() noexcept {
     const void* named[early.size()] = {base_of_program()};
     std::size_t names = 1;
-    const std::size_t noted = std::min<std::size_t>(count.exchange(0), early.size());
+    const std::size_t noted = std::min<std::size_t>(early_sockets.exchange(0), early.size());
     for (std::size_t i = 0; i != noted; ++i) {
         Dl_info from{};
         if (!is_open_socket(early[i].fd) || ::dladdr(early[i].caller, &from) == 0) continue;

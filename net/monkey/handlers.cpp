@@ -16,6 +16,7 @@
 #include "pending_signals.hpp"
 #include "ramie/detail/fiber_core.hpp"
 #include "ramie/detail/handled_signals.hpp"
+#include "signal_safe_calls.hpp"
 
 namespace ramie::monkey::detail {
 
@@ -61,9 +62,8 @@ bool may_be_ours(int signal) noexcept {
 }
 
 // In a vforked child the table is its parent's.
-bool is_ours(int signal) noexcept {
-    return is_on(family::signal) && may_be_ours(signal) && getpid() == patched_process;
-}
+bool is_ours_here(int signal) noexcept { return may_be_ours(signal) && is_patched_process(); }
+inline bool is_ours(int signal) noexcept { return is_on(family::signal) && is_ours_here(signal); }
 
 bool is_ours(const struct sigaction& action) noexcept {
     return (action.sa_flags & SA_SIGINFO) != 0 && action.sa_sigaction == &run_handler;
@@ -73,31 +73,11 @@ bool has_function(const struct sigaction& action) noexcept {
     return action.sa_handler != SIG_DFL && action.sa_handler != SIG_IGN;
 }
 
-template <class... Calls>
-void find(const Calls&... calls) noexcept {
-    (static_cast<void>(calls.get()), ...);
-}
-
-// What a handler is likely to call of all that it may (signal-safety(7)): it should not look for
-// the plain call then, since it may have interrupted who holds the loader's lock. Not sooner:
-// programs without handlers need not pay for it.
-void find_calls_of_handlers() noexcept {
-    static std::atomic<bool> found{false};
-    if (found.load(std::memory_order_relaxed)) return;
-    using namespace real;
-    find(longjmp, _longjmp, siglongjmp, __longjmp_chk, sigaction, signal, sigsuspend, pause);
-    find(read, readv, write, writev, fcntl, ioctl, open, openat, unlink, close, close_range);
-    find(pipe, pipe2, dup, dup2, dup3, eventfd, poll, select, epoll_wait, sleep, nanosleep);
-    find(socket, socketpair, accept, accept4, connect, bind, listen, shutdown, setsockopt);
-    find(recv, recvfrom, recvmsg, send, sendto, sendmsg, getsockopt, waitpid, wait4, sem_post);
-    found.store(true, std::memory_order_relaxed);
-}
-
 // Puts ours in front of what is installed now.
 void adopt(int signal) noexcept {
     struct sigaction now {};
     if (real::sigaction(signal, nullptr, &now) != 0 || is_ours(now) || !has_function(now)) return;
-    find_calls_of_handlers();
+    find_signal_safe_calls();
     owners_handler& owner = owners[static_cast<std::size_t>(signal)];
     owner.function = now.sa_sigaction;  // what takes fewer arguments ignores the others
     owner.flags = now.sa_flags;
@@ -163,6 +143,16 @@ int install(int signal, const struct sigaction& action, struct sigaction* before
     return result;
 }
 
+// After a plain call: another thread may have made the first scheduler meanwhile.
+template <class Result>
+Result adopt_late(int signal, Result result) noexcept {
+    if (is_ours(signal)) [[unlikely]] {
+        const held_back hold(signal);
+        adopt(signal);
+    }
+    return result;
+}
+
 sighandler_t as_handler(action_function function) noexcept {
     struct sigaction action {};
     action.sa_sigaction = function;
@@ -171,7 +161,8 @@ sighandler_t as_handler(action_function function) noexcept {
 
 template <class Plain>
 sighandler_t change_handler(int signal, sighandler_t handler, const Plain& plain) noexcept {
-    if (!is_ours(signal)) return plain(signal, handler);
+    if (handler != SIG_DFL && handler != SIG_IGN) find_signal_safe_calls();
+    if (!is_ours(signal)) return adopt_late(signal, plain(signal, handler));
     const held_back hold(signal);
     const owners_action owned(signal);
     const sighandler_t before = plain(signal, handler);
@@ -194,7 +185,7 @@ template <class Plain>
 
 }  // namespace
 
-[[gnu::cold]] void adopt_handlers() noexcept {
+void adopt_handlers() noexcept {
     for (int each = 1; each < NSIG; ++each)
         if (may_be_ours(each)) adopt(each);
 }
@@ -206,10 +197,11 @@ using namespace ramie::monkey::detail;
 extern "C" {
 
 int sigaction(int signal, const struct sigaction* action, struct sigaction* before) noexcept {
-    if (!is_ours(signal)) return real::sigaction(signal, action, before);
+    const bool installs = action != nullptr && has_function(*action);
+    if (installs) find_signal_safe_calls();
+    if (!is_ours(signal)) return adopt_late(signal, real::sigaction(signal, action, before));
     // Shells ask, ignore and reset often; no handler can run that is not ours then.
-    return action != nullptr && has_function(*action) ? install(signal, *action, before)
-                                                      : change_action(signal, action, before);
+    return installs ? install(signal, *action, before) : change_action(signal, action, before);
 }
 
 [[gnu::alias("sigaction")]] int __sigaction(int signal, const struct sigaction* action,
@@ -230,7 +222,7 @@ sighandler_t __sysv_signal(int number, sighandler_t handler) noexcept {
 
 // It also lets the signal in. With SIG_HOLD it tells what there was, and holds it back meanwhile.
 sighandler_t sigset(int number, sighandler_t handler) noexcept {
-    if (!is_ours(number)) return real::sigset(number, handler);
+    if (!is_ours(number)) return adopt_late(number, real::sigset(number, handler));
     const owners_action owned(number);
     sighandler_t before = real::sigset(number, SIG_HOLD);
     if (before == as_handler(&run_handler)) before = as_handler(owned.function);

@@ -24,8 +24,6 @@ using namespace ramie::monkey::detail;
 
 namespace {
 
-bool patched() noexcept { return is_on(family::socket); }
-
 void note_pair(const int fds[2], descriptor_kind kind, int flags) noexcept {
     note_created(fds[0], kind, flags);
     note_created(fds[1], kind, flags);
@@ -33,7 +31,7 @@ void note_pair(const int fds[2], descriptor_kind kind, int flags) noexcept {
 
 // A loop's number is to its program as one that is not open: who closes all does not mean it.
 bool is_loops_own(int fd) noexcept {
-    if (!is_kept_descriptor(fd) || !patched()) return false;
+    if (!is_on(family::socket) || !is_kept_descriptor(fd)) return false;
     errno = EBADF;
     return true;
 }
@@ -119,7 +117,7 @@ extern "C" {
 int socket(int domain, int type, int protocol) noexcept {
     const int fd = real::socket(domain, type, protocol);
     if (fd >= 0 && owns_table()) note_socket(fd, domain, type, protocol);
-    if (fd >= 0 && !patched()) note_early_socket(fd, __builtin_return_address(0));
+    if (fd >= 0 && !is_chosen(family::socket)) note_early_socket(fd, __builtin_return_address(0));
     return fd;
 }
 

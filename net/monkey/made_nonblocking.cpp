@@ -2,7 +2,6 @@
 
 #include <sys/mman.h>
 
-#include <atomic>
 #include <cerrno>
 #include <cstdint>
 
@@ -34,13 +33,6 @@ static_assert(std::atomic<std::uint64_t>::is_always_lock_free);
 constinit cookie_list of_this_process{};
 constinit cookie_list* made_nonblocking = &of_this_process;
 
-// Before main, so that every child process has the same.
-[[gnu::constructor]] void share_list() noexcept {
-    void* const page = mmap(nullptr, sizeof(cookie_list), PROT_READ | PROT_WRITE,
-                            MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-    if (page != MAP_FAILED) made_nonblocking = static_cast<cookie_list*>(page);
-}
-
 // 0: none.
 std::uint64_t cookie_of(int fd) noexcept {
     const int saved = errno;
@@ -52,6 +44,13 @@ std::uint64_t cookie_of(int fd) noexcept {
 }
 
 }  // namespace
+
+void make_shared_modes() noexcept {
+    if (has_shared_modes.exchange(true)) return;
+    void* const page = mmap(nullptr, sizeof(cookie_list), PROT_READ | PROT_WRITE,
+                            MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (page != MAP_FAILED) made_nonblocking = static_cast<cookie_list*>(page);
+}
 
 void note_made_nonblocking(int fd) noexcept {
     const std::uint64_t cookie = cookie_of(fd);

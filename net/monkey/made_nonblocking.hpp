@@ -2,7 +2,17 @@
 // file, which several processes may share: so do they share this list.
 #pragma once
 
+#include <atomic>
+
 namespace ramie::monkey::detail {
+
+// Before the first child and before the first entry: all children have the same list then.
+inline constinit std::atomic<bool> has_shared_modes{false};
+void make_shared_modes() noexcept;
+inline void share_modes() noexcept {
+    if (!has_shared_modes.load(std::memory_order_relaxed)) [[unlikely]]
+        make_shared_modes();
+}
 
 // Before the mode is set.
 void note_made_nonblocking(int fd) noexcept;

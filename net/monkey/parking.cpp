@@ -7,6 +7,8 @@
 
 #include <utility>
 
+#include "ramie/detail/scheduler_hooks.hpp"
+
 namespace ramie::monkey::detail {
 
 namespace {
@@ -191,7 +193,7 @@ void forget_scheduler(const scheduler* s) noexcept {
 }
 
 // Whoever waited is a fiber of the parent.
-[[gnu::cold]] void forget_all_in_child() noexcept {
+void forget_all_in_child() noexcept {
     own_thread_id = 0;
     if (!in_use) return;
     for (std::size_t i = 0; i != bucket_count; ++i) {
@@ -260,7 +262,10 @@ bool is_marked(const void* key) noexcept {
     return b.has_mark(key, [](pid_t) { return true; });
 }
 
-pid_t ask_thread_id() noexcept { return static_cast<pid_t>(syscall(SYS_gettid)); }
+pid_t ask_thread_id() noexcept {
+    prepare_parking();  // a child's is another one
+    return static_cast<pid_t>(syscall(SYS_gettid));
+}
 
 void wake_slowly(const void* key, told whom, bool may_interrupt) noexcept {
     bucket& b = bucket_of(key);
@@ -302,11 +307,13 @@ std::uint32_t count_parked(const void* key) noexcept {
     return bucket::length_of(*b.place_of(key));
 }
 
-[[gnu::cold]] void prepare_parking() noexcept {
-    static std::atomic<bool> prepared{false};
-    if (prepared.exchange(true)) return;
-    at_scheduler_end = &forget_scheduler;
-    pthread_atfork(nullptr, nullptr, &forget_all_in_child);
+void prepare_parking() noexcept {
+    static const bool once = [] {
+        at_scheduler_end = &forget_scheduler;
+        pthread_atfork(nullptr, nullptr, &forget_all_in_child);
+        return true;
+    }();
+    static_cast<void>(once);
 }
 
 }  // namespace ramie::monkey::detail

@@ -13,7 +13,9 @@
 #include "covered_calls.hpp"
 #include "early_sockets.hpp"
 #include "handlers.hpp"
+#include "made_nonblocking.hpp"
 #include "parking.hpp"
+#include "ramie/detail/scheduler_hooks.hpp"
 #include "ramie/monkey.hpp"
 #include "stream.hpp"
 
@@ -58,24 +60,34 @@ void* find_original(const char* name) noexcept {
 
 namespace {
 
-// What runs when a program starts, and when it forks, is cold: so it lies together, in few pages.
+// A process without a scheduler, too, must not take its parent's table for its own.
+void note_child() noexcept { patched_process = getpid(); }
 
-// What was known of a descriptor is not sure after a fork, of a process without a scheduler too.
-[[gnu::cold]] void note_child() noexcept {
+void follow_forks() noexcept {
+    static std::atomic<bool> followed{false};
+    if (followed.exchange(true)) return;
     patched_process = getpid();
-    bump_fork_epoch();
+    pthread_atfork(nullptr, nullptr, &note_child);
 }
 
-[[gnu::cold]] void count_forks() noexcept {
-    static std::atomic<bool> counted{false};
-    if (counted.exchange(true)) return;
-    patched_process = getpid();
-    pthread_atfork(nullptr, &bump_fork_epoch, &note_child);
+void put_into_effect() noexcept {
+    follow_forks();
+    // What is made and closed outside of fibers is noted only where there is room already.
+    facts_of(0);
+    share_modes();
+    prepare_parking();
+    prepare_streams();
+    patched_families |= chosen_families.load();
+    if (is_on(family::signal)) adopt_handlers();
 }
 
-[[gnu::cold]] void patch(family f) noexcept {
-    count_forks();
-    patched_families.fetch_or(static_cast<std::uint16_t>(f));
+void patch(family f) noexcept {
+    const auto bit = static_cast<std::uint16_t>(f);
+    chosen_families |= bit;
+    // At once: a thread that unlocks a mutex while the first scheduler is made is not missed.
+    if (f == family::lock) patched_families |= bit;
+    before_first_scheduler = &put_into_effect;
+    if (has_had_scheduler) put_into_effect();
 }
 
 bool has_word(std::string_view text, std::string_view word) noexcept {
@@ -92,43 +104,27 @@ bool has_word(std::string_view text, std::string_view word) noexcept {
 }  // namespace detail
 
 void patch_socket() noexcept {
-    if (!detail::is_on(detail::family::socket)) detail::warn_of_early_sockets();
-    // What is made and closed outside of fibers is noted only where there is room already.
-    detail::facts_of(0);
+    if (!detail::is_chosen(detail::family::socket)) detail::warn_of_early_sockets();
     detail::patch(detail::family::socket);
 }
 
 void patch_sleep() noexcept { detail::patch(detail::family::sleep); }
 void patch_poll() noexcept { detail::patch(detail::family::poll); }
 void patch_process() noexcept { detail::patch(detail::family::process); }
+void patch_signal() noexcept { detail::patch(detail::family::signal); }
 void patch_dns() noexcept { detail::patch(detail::family::dns); }
-
-void patch_lock() noexcept {
-    detail::prepare_parking();
-    detail::patch(detail::family::lock);
-}
-
+void patch_lock() noexcept { detail::patch(detail::family::lock); }
+void patch_stdio() noexcept { detail::patch(detail::family::stdio); }
 void patch_file() noexcept { detail::patch(detail::family::file); }
 
-void patch_stdio() noexcept {
-    detail::prepare_parking();
-    detail::prepare_streams();
-    detail::patch(detail::family::stdio);
-}
-
-void patch_signal() noexcept {
-    detail::patch(detail::family::signal);
-    detail::adopt_handlers();
-}
-
-[[gnu::cold]] void patch_all(options chosen) noexcept {
+void patch_all(options chosen) noexcept {
     for (const detail::covered_family& each : detail::covered_families)
         if (chosen.*each.chosen) each.patch();
 }
 
 bool is_patched(std::string_view call) noexcept {
     return std::ranges::any_of(detail::covered_families, [call](const auto& each) {
-        return detail::is_on(each.part_of) && detail::has_word(each.calls, call);
+        return detail::is_chosen(each.part_of) && detail::has_word(each.calls, call);
     });
 }
 

@@ -176,9 +176,6 @@ std::vector<opened_stream>& opened() {
     return *all;
 }
 
-// For fclose(), which nearly always has another stream.
-std::atomic<int> streams_opened{0};
-
 struct popen_mode {
     bool reads = false;
     bool writes = false;
@@ -243,7 +240,7 @@ bool start_command_of(FILE* stream, const char* command, int childs,
     const int standard = mode.reads ? STDOUT_FILENO : STDIN_FILENO;
     if (start_command(child, command, childs, standard) != 0) return false;
     opened().push_back({stream, fileno(stream), child});
-    ++streams_opened;
+    ++commands_opened;
     return true;
 }
 
@@ -276,7 +273,7 @@ pid_t take_child_of(FILE* stream) {
     if (found == opened().end()) return -1;
     const pid_t child = found->child;
     opened().erase(found);
-    --streams_opened;
+    --commands_opened;
     return child;
 }
 
@@ -322,8 +319,7 @@ int close_command(FILE* stream, pid_t child) {
 
 }  // namespace
 
-bool close_if_command(FILE* stream, int& status) {
-    if (streams_opened.load(std::memory_order_relaxed) == 0) return false;
+bool close_command_of(FILE* stream, int& status) {
     const pid_t child = take_child_of(stream);
     if (child < 0) return false;
     status = close_command(stream, child);

@@ -20,12 +20,12 @@ namespace {
 constexpr wait_kind a_stream{"a FILE that another fiber uses", outside::kernel};
 
 // Of this thread, the last begun first.
-constinit thread_local stream_turn* turns = nullptr;
+constinit thread_local stream_turn* turns __attribute__((tls_model("initial-exec"))) = nullptr;
 
 }  // namespace
 
 // In a forked child the other fibers are gone, and libc has set its own locks free.
-[[gnu::cold]] void prepare_streams() noexcept {
+void prepare_streams() noexcept {
     static std::atomic<bool> prepared{false};
     if (!prepared.exchange(true)) pthread_atfork(nullptr, nullptr, [] { turns = nullptr; });
 }

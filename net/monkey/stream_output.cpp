@@ -194,18 +194,15 @@ bool drain_all() noexcept {
 
 }  // namespace
 
-bool drain_in_turn(FILE* stream) noexcept {
-    if (!on_fiber(family::stdio) || !is_on(family::socket)) return true;
+bool drain_on_fiber(FILE* stream) noexcept {
     if (stream == nullptr) return drain_all();
     if (!is_kind_that_waits(stream)) return true;
     const stream_turn turn(stream);
     return !waits_for_room(stream) || drain(stream);
 }
 
-bool drain_to_close(FILE* stream) noexcept {
-    if (drain_in_turn(stream)) return true;
+void give_up_pending(FILE* stream) noexcept {
     if (pending(stream) != 0) empty(stream);
-    return false;
 }
 
 bool flush_before_reading(FILE* stream) noexcept {

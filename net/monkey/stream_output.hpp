@@ -44,11 +44,19 @@ bool drain(FILE*) noexcept;
 
 // The same in turn with others, for a call that flushes `stream` or all (null); true for one that
 // never waits. Suspends the calling fiber.
-bool drain_in_turn(FILE* stream) noexcept;
+bool drain_on_fiber(FILE* stream) noexcept;
+inline bool drain_in_turn(FILE* stream) noexcept {
+    return !on_fiber(family::stdio) || !is_on(family::socket) || drain_on_fiber(stream);
+}
 
 // For a stream that is about to be closed: what cannot go out is given up. Suspends the calling
 // fiber.
-bool drain_to_close(FILE*) noexcept;
+void give_up_pending(FILE*) noexcept;
+inline bool drain_to_close(FILE* stream) noexcept {
+    const bool is_drained = drain_in_turn(stream);
+    if (!is_drained) give_up_pending(stream);
+    return is_drained;
+}
 
 // What libc flushes before it fills the buffer of `stream`: what was put to it, and to a standard
 // output that goes line by line. Suspends the calling fiber.

@@ -62,7 +62,7 @@ bool is_kept_descriptor(int fd) noexcept {
     return keeper != 0 && keeper == getpid();
 }
 
-[[gnu::cold]] void bump_fork_epoch() noexcept {
+void bump_fork_epoch() noexcept {
     forks.fetch_add(1, std::memory_order_relaxed);
     const auto end = static_cast<std::size_t>(end_of_simple.load());
     for (std::size_t begin = 0; begin < end; begin += facts_chunk_size) {

@@ -12,7 +12,7 @@
 #include "locals.hpp"
 #include "overflow_handler.hpp"
 #include "ramie/detail/descriptors.hpp"
-#include "ramie/detail/remote_waiter.hpp"
+#include "ramie/detail/scheduler_hooks.hpp"
 #include "ramie/detail/transfer.hpp"
 #include "ramie/fiber.hpp"
 #include "scheduler.hpp"
@@ -74,6 +74,8 @@ void continue_in_child() noexcept {
 void prepare_process() {
     static const bool once = [] {
         refuse_shadow_stack(shadow_stack_status());
+        has_had_scheduler = true;
+        if (const auto prepare = before_first_scheduler.load()) prepare();
         install_overflow_handler(&describe_running_stack);
         prepare_loop_watch();  // before: in a child it goes on first
         pthread_atfork(nullptr, &bump_fork_epoch, &continue_in_child);

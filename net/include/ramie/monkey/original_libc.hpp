@@ -179,6 +179,7 @@ RAMIE_ORIGINAL(epoll_create1)
 RAMIE_ORIGINAL(close_range)
 RAMIE_ORIGINAL(closefrom)
 RAMIE_ORIGINAL(signal)
+RAMIE_ORIGINAL(fork)
 
 // Names.
 RAMIE_ORIGINAL(gethostbyname_r)

@@ -43,7 +43,4 @@ class remote_waiter {
     remote_waiter* next_ = nullptr;  // in the mailbox
 };
 
-// Told when a scheduler ends: fibers that it leaves behind will never leave the queues they are in.
-inline constinit std::atomic<void (*)(const scheduler*) noexcept> at_scheduler_end{nullptr};
-
 }  // namespace ramie::detail
