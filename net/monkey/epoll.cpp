@@ -26,7 +26,12 @@ int wait_on_fiber(const epoll_question& q, deadline until) noexcept {
     int n = 0;
     const watched how = watch_until(
         in_epoll, q.events, until,
-        [&] {
+        [&](int closed) {
+            if (closed >= 0) {
+                errno = EBADF;
+                n = -1;
+                return true;
+            }
             n = real::epoll_wait(q.set, q.events, q.room, 0);
             // Without time to wait the kernel does not look at signals.
             if (n == 0 && run_handlers_of(q.mask)) n = -1;

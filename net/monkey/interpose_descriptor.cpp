@@ -1,5 +1,5 @@
 // The libc names of making, naming, setting and closing descriptors. Their effects are for the
-// whole process, so the table learns of them on every thread once sockets are patched.
+// whole process, so the table learns of them on every thread once the patch is in effect.
 
 #include <fcntl.h>
 #include <linux/close_range.h>
@@ -44,16 +44,6 @@ bool prepare_take_over(int from, int to, int flags = 0) noexcept {
     if (is_loops_own(to)) return false;
     note_closing(to);
     return true;
-}
-
-// A local socket that is full sends no event when it is shut down for writing.
-void wake_all_of(int fd) noexcept {
-    descriptor* d = descriptor_of(fd);
-    if (d == nullptr) return;
-    for (const direction each : {direction::read, direction::write}) {
-        d->ready |= static_cast<std::uint8_t>(each);
-        d->waiting(each).wake_all();
-    }
 }
 
 // Every number of this range in the parts of the table that are there, in order, until `f(fd,
@@ -191,7 +181,8 @@ int fclose(FILE* stream) {
 
 int shutdown(int fd, int how) noexcept {
     const int result = real::shutdown(fd, how);
-    if (result == 0 && on_fiber(family::socket)) wake_all_of(fd);
+    // A local socket that is full sends no event when it is shut down for writing.
+    if (result == 0 && owns_table()) wake_waiters(fd);
     return result;
 }
 

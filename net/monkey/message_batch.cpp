@@ -22,6 +22,12 @@ bool is_for_us(int fd, const mmsghdr* messages, unsigned count) noexcept {
            may_be_read(messages, count * sizeof *messages);
 }
 
+// Between two messages: who gives others a turn does it now, and not after this look.
+bool goes_on_with(const meaning& file) noexcept {
+    if (transfers_in_turn >= transfers_per_turn) give_way();
+    return file.holds();
+}
+
 // Receives further messages of which the first has come, without waiting; how many.
 unsigned take_what_is_there(int fd, mmsghdr* messages, unsigned count, int flags) noexcept {
     if (count == 0 || has_pending_error(fd)) return 0;
@@ -42,8 +48,10 @@ int receive_batch(int fd, mmsghdr* messages, unsigned count, int flags, deadline
     const bool only_first_waits = (flags & MSG_WAITFORONE) != 0;
     flags &= ~MSG_WAITFORONE;
     unsigned done = 0;
+    const meaning file(*facts_of(fd));
     while (done != count) {
         // An error that comes after a message belongs to the next call.
+        if (done != 0 && !goes_on_with(file)) break;
         if (done != 0 && (only_first_waits || until.expired() || has_pending_error(fd))) break;
         if (receive_one(fd, messages[done], flags) != 0) break;
         ++done;
@@ -81,7 +89,9 @@ int send_what_fits(int fd, mmsghdr* messages, unsigned count, int flags) noexcep
 int send_messages(int fd, mmsghdr* messages, unsigned count, int flags) noexcept {
     count = std::min(count, longest_batch);
     if (!is_for_us(fd, messages, count)) return real::sendmmsg(fd, messages, count, flags);
+    const meaning file(*facts_of(fd));
     for (unsigned done = 0; done != count;) {
+        if (done != 0 && !goes_on_with(file)) return static_cast<int>(done);
         const int sent = send_what_fits(fd, messages + done, count - done, flags);
         if (sent < 0) return done == 0 ? -1 : static_cast<int>(done);
         done += static_cast<unsigned>(sent);

@@ -2,6 +2,8 @@
 
 #include <poll.h>
 
+#include <algorithm>
+
 #include "pending_signals.hpp"
 #include "probe.hpp"
 #include "watching.hpp"
@@ -22,6 +24,15 @@ bool watch_all(watch_list& places, const pollfd* fds, unsigned count) noexcept {
     return true;
 }
 
+// What is told of a number that was closed, whatever it means by now. How many are told of
+// anything.
+int tell_of_closed(pollfd* fds, unsigned count, int closed) noexcept {
+    for (unsigned i = 0; i != count; ++i)
+        if (fds[i].fd == closed) fds[i].revents = POLLNVAL;
+    return static_cast<int>(
+        std::count_if(fds, fds + count, [](const pollfd& each) { return each.revents != 0; }));
+}
+
 // `ask` is the plain call that does not wait.
 template <class Ask>
 int poll_on_fiber(pollfd* fds, nfds_t asked, deadline until, const sigset_t* mask,
@@ -32,10 +43,11 @@ int poll_on_fiber(pollfd* fds, nfds_t asked, deadline until, const sigset_t* mas
     int n = 0;
     const watched how = watch_until(
         in_poll, fds, until,
-        [&] {
+        [&](int closed) {
             // What is ready, refused or not to be waited for needs no parking; and a wake-up may
             // have come from what is over. The kernel decides.
             n = ask();
+            if (n >= 0 && closed >= 0) n = tell_of_closed(fds, count, closed);
             return n != 0;
         },
         [&](watch_list& places) {

@@ -81,8 +81,9 @@ int select_on_fiber(sets& asked, deadline until, const sigset_t* mask) noexcept 
     int n = 0;
     const watched how = watch_until(
         in_select, &asked, until,
-        [&] {
-            n = asked.ask(mask);
+        [&](int closed) {
+            n = closed >= 0 ? -1 : asked.ask(mask);
+            if (closed >= 0) errno = EBADF;
             return n != 0;
         },
         [&](watch_list& places) {

@@ -18,7 +18,7 @@ int wait_for_handler(const sigset_t* mask) noexcept {
     pending_signals opened;
     const watched how = watch_until(
         a_handled_signal, nullptr, deadline::never(),
-        [&] { return run_handlers_of(mask) || handlers_run() != before; },
+        [&](int) { return run_handlers_of(mask) || handlers_run() != before; },
         [&](watch_list& places) {
             places.add(waiting_for_handler());
             opened.watch_opened(places, mask);
@@ -64,7 +64,7 @@ int wait_for_signal(const sigset_t* signals, siginfo_t* info, deadline until) no
     pending_signals pending;
     const watched how = watch_until(
         a_signal, signals, until,
-        [&] {
+        [&](int) {
             n = take_pending(signals, info);
             return n > 0 || errno != EAGAIN;
         },

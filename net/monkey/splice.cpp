@@ -18,8 +18,12 @@ constexpr wait_kind in_splice{"splice()", outside::kernel, nullptr,
 // One of the two ends of a transfer.
 struct end {
     end(int number, direction way) noexcept : fd(number), dir(way), facts(facts_of(number)) {
-        if (facts != nullptr) kind = kind_of(fd, *facts);
+        if (facts == nullptr) return;
+        kind = kind_of(fd, *facts);
+        file.emplace(*facts);
     }
+    // False, with errno, when the number means another file by now.
+    [[nodiscard]] bool is_same() const noexcept { return !file || still_holds(*file); }
     [[nodiscard]] bool is_socket() const noexcept { return detail::is_socket(kind); }
     [[nodiscard]] bool is_pipe() const noexcept { return kind == descriptor_kind::pipe; }
     [[nodiscard]] bool may_wait() const noexcept { return is_socket() || is_pipe(); }
@@ -40,6 +44,7 @@ struct end {
     direction dir;
     descriptor_facts* facts;
     descriptor_kind kind = descriptor_kind::unknown;
+    std::optional<meaning> file;
 };
 
 // A socket's mode for one try.
@@ -64,7 +69,11 @@ ssize_t move_some(const end& in, const end& out, bool pipes_wait, deadline until
     ssize_t n = 0;
     const watched how = watch_until(
         in_splice, &in, until,
-        [&] {
+        [&](int /*closed*/) {
+            if (!in.is_same() || !out.is_same()) {
+                n = -1;
+                return true;
+            }
             {
                 const unwilling from(in);
                 const unwilling to(out);

@@ -33,6 +33,14 @@ inline bool is_shut_down(int fd) noexcept {
     return (ready_now(fd, POLLRDHUP) & POLLRDHUP) != 0;
 }
 
+// False, with errno, when the number means another file by now.
+inline bool still_holds(const meaning& file) noexcept {
+    if (file.holds()) [[likely]]
+        return true;
+    errno = EBADF;
+    return false;
+}
+
 // A loop of calls that never wait would let no other fiber run.
 inline void take_turn() noexcept {
     if (++transfers_in_turn > transfers_per_turn) [[unlikely]]
@@ -143,9 +151,13 @@ template <class Attempt>
 ssize_t transfer_all(int fd, direction dir, descriptor_facts& facts, deadline until,
                      part_cursor cursor, ssize_t done, std::size_t enough, bool short_counts,
                      Attempt attempt) noexcept {
+    // In the kernel a call goes on with its file whatever becomes of the number.
+    const meaning file(facts);
     while (cursor.left() != 0) {
         auto window = cursor.next();
-        const auto once = [&] { return attempt(window.parts, window.count); };
+        const auto once = [&]() -> ssize_t {
+            return still_holds(file) ? attempt(window.parts, window.count) : -1;
+        };
         const bool must_wait = static_cast<std::size_t>(done) < enough;
         const ssize_t n =
             must_wait ? wait_for(fd, dir, facts, until, short_counts ? window.bytes : 0, once)

@@ -7,8 +7,8 @@ namespace ramie::monkey::detail {
 
 bool watch_list::reserve(std::size_t places) noexcept {
     if (places <= few_.size()) return true;
-    many_.reset(new (std::nothrow) std::optional<waiter>[places]);
-    next_ = many_.get();
+    many_.reset(new (std::nothrow) place[places]);
+    first_ = next_ = many_.get();
     if (many_ == nullptr) errno = ENOMEM;
     return many_ != nullptr;
 }
@@ -21,13 +21,21 @@ void watch_list::add(int fd, direction dir) noexcept {
         if (d == nullptr || errno != EPERM) look_again();
         return;
     }
+    next_->file.emplace(*d->facts);
+    next_->fd = fd;
     add(d->waiting(dir));
 }
 
 void watch_list::add(wait_queue& queue) noexcept {
-    std::optional<waiter>& place = *next_++;
-    place.emplace(*current_fiber).on_wake = [](waiter&) noexcept { return false; };
-    queue.enqueue(*place);
+    waiter& mine = (next_++)->in_queue.emplace(*current_fiber);
+    mine.on_wake = [](waiter&) noexcept { return false; };
+    queue.enqueue(mine);
+}
+
+int watch_list::closed() const noexcept {
+    const place* const lost = std::find_if(
+        first_, next_, [](const place& each) { return each.file && !each.file->holds(); });
+    return lost == next_ ? -1 : lost->fd;
 }
 
 wake watch_list::park(const wait_kind& kind, const void* object, deadline until) noexcept {

@@ -27,6 +27,9 @@ class watch_list {
     // The same for another queue.
     void add(wait_queue&) noexcept;
 
+    // The first number that was closed since; -1: none.
+    [[nodiscard]] int closed() const noexcept;
+
     // Of something no event will tell: park() comes back to look at it.
     void look_again() noexcept { is_complete_ = false; }
 
@@ -34,9 +37,16 @@ class watch_list {
     wake park(const wait_kind&, const void* object, deadline) noexcept;
 
   private:
-    std::array<std::optional<waiter>, 4> few_;
-    std::unique_ptr<std::optional<waiter>[]> many_;
-    std::optional<waiter>* next_ = few_.data();
+    struct place {
+        std::optional<waiter> in_queue;
+        std::optional<meaning> file;  // none: the queue is no descriptor's
+        int fd = -1;
+    };
+
+    std::array<place, 4> few_;
+    std::unique_ptr<place[]> many_;
+    place* first_ = few_.data();
+    place* next_ = few_.data();
     bool is_complete_ = true;
 };
 
@@ -53,22 +63,24 @@ int ask_undisturbed(Ask ask) noexcept {
 
 enum class watched : std::uint8_t { seen, timed_out, failed };
 
-// Until `look()` is true. It asks the kernel, and must not wait; `list(watch_list&)` names what is
-// worth another look, and is false, with errno, when that cannot be. A failed wait has errno set.
-// Suspends the calling fiber.
+// Until `look(closed)` is true. It asks the kernel, and must not wait; `closed` is a number that
+// was closed during the wait before it, and may mean another file by now, or -1.
+// `list(watch_list&)` names what is worth another look, and is false, with errno, when that cannot
+// be. A failed wait has errno set. Suspends the calling fiber.
 template <class Look, class List>
 watched watch_until(const wait_kind& kind, const void* object, deadline until, Look look,
                     List list) noexcept {
-    for (;;) {
-        if (look()) return watched::seen;
+    for (int closed = -1;;) {
+        if (look(closed)) return watched::seen;
         if (until.expired()) return watched::timed_out;
         watch_list places;
         if (!list(places)) return watched::failed;
         const wake reason = places.park(kind, object, until);
+        closed = places.closed();
         if (reason != wake::interrupted || was_taken_back(reason)) continue;
         const int error = wait_error(reason);
         // What is there comes first.
-        if (look()) return watched::seen;
+        if (look(closed)) return watched::seen;
         errno = error;
         return watched::failed;
     }

@@ -8,7 +8,7 @@
 #include <cerrno>
 #include <system_error>
 
-#include "closed_numbers.hpp"
+#include "changed_numbers.hpp"
 #include "ramie/detail/transfer.hpp"
 #include "ramie/wait_fd.hpp"
 #include "switching.hpp"
@@ -124,8 +124,20 @@ void forget(int fd) noexcept {
     if (facts != nullptr && facts->watchers.load() != 0) {
         if (current_fiber == nullptr && current_scheduler != nullptr)
             current_scheduler->reactor().take_out(fd);
-        note_closed_number(fd);
+        note_changed_number(fd);
     }
+    errno = saved;
+}
+
+void wake_waiters(int fd) noexcept {
+    const int saved = errno;
+    const descriptor_facts* const facts = known_facts(fd);
+    int others = facts == nullptr ? 0 : facts->watchers.load();
+    if (current_fiber != nullptr && others != 0) {
+        current_scheduler->reactor().wake_waiters(fd);
+        if (descriptor_of(fd)->interest != 0) --others;
+    }
+    if (others != 0) note_changed_number(fd);
     errno = saved;
 }
 

@@ -80,7 +80,7 @@ void poller::make_set(int wake_fd) {
         throw std::system_error(reason, std::generic_category(), "ramie: epoll of a scheduler");
     }
     keep_descriptor(epoll_fd_);
-    closed_.skip();
+    changed_.skip();
 }
 
 void poller::close_set() noexcept {
@@ -240,18 +240,22 @@ void poller::forget(int fd) noexcept {
 // may hold one.
 void poller::take_out(int fd) noexcept { epoll_ctl(epoll_fd_, EPOLL_CTL_DEL, fd, nullptr); }
 
-void poller::look_again(descriptor& d, int fd) noexcept {
+void poller::wake_waiters(descriptor& d, int fd) noexcept {
     const std::uint32_t generation = d.facts->generation.load();
-    if (d.generation != generation) reset(d, fd, generation);
+    if (d.generation != generation) return reset(d, fd, generation);
+    d.ready = read_bit | write_bit;
+    d.readers.wake_all();
+    d.writers.wake_all();
 }
 
-[[gnu::cold]] void poller::look_at_closed() noexcept {
-    while (!closed_.empty()) {
-        const int fd = closed_.take();
-        if (fd < 0)
-            look_at_all();
-        else if (descriptor* const d = existing(fd))
-            look_again(*d, fd);
+void poller::wake_waiters(int fd) noexcept {
+    if (descriptor* const d = existing(fd)) wake_waiters(*d, fd);
+}
+
+[[gnu::cold]] void poller::look_at_changed() noexcept {
+    while (!changed_.empty()) {
+        const int fd = changed_.take();
+        fd < 0 ? look_at_all() : wake_waiters(fd);
     }
 }
 
@@ -259,7 +263,7 @@ void poller::look_at_all() noexcept {
     constexpr std::size_t size = descriptor_table::chunk_size;
     for (std::size_t i = 0; i != chunks_.size() * size; ++i) {
         descriptor* const d = existing(static_cast<int>(i));
-        if (d != nullptr && d->interest != 0) look_again(*d, static_cast<int>(i));
+        if (d != nullptr && d->interest != 0) wake_waiters(*d, static_cast<int>(i));
     }
 }
 

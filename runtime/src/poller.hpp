@@ -6,7 +6,7 @@
 #include <memory>
 #include <vector>
 
-#include "closed_numbers.hpp"
+#include "changed_numbers.hpp"
 #include "ramie/detail/descriptors.hpp"
 
 struct epoll_event;
@@ -46,10 +46,13 @@ class poller {
     // Async-signal-safe.
     void take_out(int fd) noexcept;
 
-    // Wakes who waits for a number that was closed elsewhere since the last call.
-    void hear_of_closed() noexcept {
-        if (!closed_.empty()) [[unlikely]]
-            look_at_closed();
+    // Wakes all who wait for `fd`: to look again, or with wake::closed.
+    void wake_waiters(int fd) noexcept;
+
+    // The same for each number that was told of elsewhere since the last call.
+    void hear_of_changed() noexcept {
+        if (!changed_.empty()) [[unlikely]]
+            look_at_changed();
     }
 
     // False when `fd` is another file than the one that was watched: closed and reused unseen.
@@ -66,16 +69,16 @@ class poller {
     void prefetch(const epoll_event&) const noexcept;
     bool register_interest(descriptor&, int fd, direction) noexcept;
     void close_set() noexcept;
-    void look_at_closed() noexcept;
+    void look_at_changed() noexcept;
     void look_at_all() noexcept;
-    static void look_again(descriptor&, int fd) noexcept;
+    static void wake_waiters(descriptor&, int fd) noexcept;
     void dispatch(const epoll_event&, scheduler&) noexcept;
     static void reset(descriptor&, int fd, std::uint32_t generation) noexcept;
 
     int epoll_fd_ = -1;
     std::uint64_t polls_ = 0;
     std::vector<descriptor*> chunks_;
-    closed_numbers closed_;
+    changed_numbers changed_;
 };
 
 }  // namespace ramie::detail

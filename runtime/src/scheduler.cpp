@@ -161,7 +161,7 @@ void scheduler::run_hub() {
 
 void scheduler::poll() noexcept {
     run_posted();
-    poller_.hear_of_closed();
+    poller_.hear_of_changed();
     if (handler_noted_.load(std::memory_order_relaxed)) [[unlikely]]
         wake_for_handlers();
     std::int64_t t = now();

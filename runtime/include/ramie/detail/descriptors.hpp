@@ -158,6 +158,25 @@ inline void pass_on(descriptor& d, direction dir) noexcept {
 // and is async-signal-safe. Keeps errno. Callable from any thread.
 void forget(int fd) noexcept;
 
+// Wakes all who wait for `fd`, those of other loops soon, to look again: something has been done to
+// it that no event tells of. Async-signal-safe outside of fibers. Keeps errno. Never suspends.
+// Callable from any thread.
+void wake_waiters(int fd) noexcept;
+
+// What a number means now: a call that goes on after others have run asks whether it still does.
+class meaning {
+  public:
+    explicit meaning(const descriptor_facts& facts) noexcept
+        : facts_(&facts), generation_(facts.generation.load(std::memory_order_relaxed)) {}
+    [[nodiscard]] bool holds() const noexcept {
+        return facts_->generation.load(std::memory_order_relaxed) == generation_;
+    }
+
+  private:
+    const descriptor_facts* facts_;
+    std::uint32_t generation_;
+};
+
 // True when the timeout that woke the calling fiber was cancelled by another one before it ran: it
 // has to wait on. Never suspends.
 bool was_taken_back(wake) noexcept;

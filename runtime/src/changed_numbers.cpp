@@ -1,4 +1,4 @@
-#include "closed_numbers.hpp"
+#include "changed_numbers.hpp"
 
 #include <atomic>
 #include <cstddef>
@@ -21,17 +21,19 @@ std::uint64_t entry(std::uint32_t place, int fd) noexcept {
 
 }  // namespace
 
-void note_closed_number(int fd) noexcept {
+void note_changed_number(int fd) noexcept {
     const std::uint32_t place = end.fetch_add(1);
     entries[place % capacity].store(entry(place, fd));
     ring_all();
 }
 
-void closed_numbers::skip() noexcept { next_ = end.load(); }
+void changed_numbers::skip() noexcept { next_ = end.load(); }
 
-bool closed_numbers::empty() const noexcept { return next_ == end.load(std::memory_order_acquire); }
+bool changed_numbers::empty() const noexcept {
+    return next_ == end.load(std::memory_order_acquire);
+}
 
-int closed_numbers::take() noexcept {
+int changed_numbers::take() noexcept {
     const std::uint64_t found = entries[next_ % capacity].load();
     if (found >> 32 != next_) {
         skip();
