@@ -73,17 +73,25 @@ bool has_function(const struct sigaction& action) noexcept {
     return action.sa_handler != SIG_DFL && action.sa_handler != SIG_IGN;
 }
 
-// Puts ours in front of what is installed now.
+// Puts ours in front of what is installed now. Another thread may install something meanwhile:
+// then that.
 void adopt(int signal) noexcept {
     struct sigaction now {};
-    if (real::sigaction(signal, nullptr, &now) != 0 || is_ours(now) || !has_function(now)) return;
-    find_signal_safe_calls();
+    if (real::sigaction(signal, nullptr, &now) != 0) return;
     owners_handler& owner = owners[static_cast<std::size_t>(signal)];
-    owner.function = now.sa_sigaction;  // what takes fewer arguments ignores the others
-    owner.flags = now.sa_flags;
-    now.sa_sigaction = &run_handler;
-    now.sa_flags |= SA_SIGINFO | SA_ONSTACK;
-    real::sigaction(signal, &now, nullptr);
+    while (!is_ours(now) && has_function(now)) {
+        find_signal_safe_calls();
+        owner.function = now.sa_sigaction;  // what takes fewer arguments ignores the others
+        owner.flags = now.sa_flags;
+        struct sigaction ours = now;
+        ours.sa_sigaction = &run_handler;
+        ours.sa_flags |= SA_SIGINFO | SA_ONSTACK;
+        struct sigaction replaced {};
+        if (real::sigaction(signal, &ours, &replaced) != 0 || is_ours(replaced)) return;
+        if (replaced.sa_sigaction == now.sa_sigaction) return;
+        now = replaced;
+        if (!has_function(now)) real::sigaction(signal, &now, nullptr);
+    }
 }
 
 sigset_t only(int signal) noexcept {
@@ -136,6 +144,12 @@ int change_action(int signal, const struct sigaction* action, struct sigaction* 
     return result;
 }
 
+sighandler_t as_handler(action_function function) noexcept {
+    struct sigaction action {};
+    action.sa_sigaction = function;
+    return action.sa_handler;
+}
+
 int install(int signal, const struct sigaction& action, struct sigaction* before) noexcept {
     const held_back hold(signal);
     const int result = change_action(signal, &action, before);
@@ -144,25 +158,33 @@ int install(int signal, const struct sigaction& action, struct sigaction* before
 }
 
 // After a plain call: another thread may have made the first scheduler meanwhile.
-template <class Result>
-Result adopt_late(int signal, Result result) noexcept {
-    if (is_ours(signal)) [[unlikely]] {
-        const held_back hold(signal);
-        adopt(signal);
-    }
+void adopt_late(int signal) noexcept {
+    if (!is_ours(signal)) [[likely]]
+        return;
+    const held_back hold(signal);
+    adopt(signal);
+}
+
+int change_early(int signal, const struct sigaction* action, struct sigaction* before) noexcept {
+    const int result = real::sigaction(signal, action, before);
+    if (result != 0) return result;
+    if (before != nullptr && is_ours(*before)) owners_action(signal).show_in(*before);
+    adopt_late(signal);
     return result;
 }
 
-sighandler_t as_handler(action_function function) noexcept {
-    struct sigaction action {};
-    action.sa_sigaction = function;
-    return action.sa_handler;
+template <class Plain>
+sighandler_t change_early(int signal, sighandler_t handler, const Plain& plain) noexcept {
+    sighandler_t before = plain(signal, handler);
+    if (before == as_handler(&run_handler)) before = as_handler(owners_action(signal).function);
+    if (before != SIG_ERR) adopt_late(signal);
+    return before;
 }
 
 template <class Plain>
 sighandler_t change_handler(int signal, sighandler_t handler, const Plain& plain) noexcept {
     if (handler != SIG_DFL && handler != SIG_IGN) find_signal_safe_calls();
-    if (!is_ours(signal)) return adopt_late(signal, plain(signal, handler));
+    if (!is_ours(signal)) return change_early(signal, handler, plain);
     const held_back hold(signal);
     const owners_action owned(signal);
     const sighandler_t before = plain(signal, handler);
@@ -199,7 +221,7 @@ extern "C" {
 int sigaction(int signal, const struct sigaction* action, struct sigaction* before) noexcept {
     const bool installs = action != nullptr && has_function(*action);
     if (installs) find_signal_safe_calls();
-    if (!is_ours(signal)) return adopt_late(signal, real::sigaction(signal, action, before));
+    if (!is_ours(signal)) return change_early(signal, action, before);
     // Shells ask, ignore and reset often; no handler can run that is not ours then.
     return installs ? install(signal, *action, before) : change_action(signal, action, before);
 }
@@ -222,7 +244,8 @@ sighandler_t __sysv_signal(int number, sighandler_t handler) noexcept {
 
 // It also lets the signal in. With SIG_HOLD it tells what there was, and holds it back meanwhile.
 sighandler_t sigset(int number, sighandler_t handler) noexcept {
-    if (!is_ours(number)) return adopt_late(number, real::sigset(number, handler));
+    if (handler != SIG_DFL && handler != SIG_IGN && handler != SIG_HOLD) find_signal_safe_calls();
+    if (!is_ours(number)) return change_early(number, handler, real::sigset);
     const owners_action owned(number);
     sighandler_t before = real::sigset(number, SIG_HOLD);
     if (before == as_handler(&run_handler)) before = as_handler(owned.function);
@@ -238,6 +261,7 @@ sighandler_t sigset(int number, sighandler_t handler) noexcept {
 int siginterrupt(int number, int interrupts) noexcept {
     const int result = real::siginterrupt(number, interrupts);
     if (result != 0 || !is_ours(number)) return result;
+    adopt_late(number);
     std::atomic<int>& flags = owners[static_cast<std::size_t>(number)].flags;
     if (interrupts != 0)
         flags &= ~SA_RESTART;

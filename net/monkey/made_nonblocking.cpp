@@ -31,7 +31,9 @@ struct cookie_list {
 static_assert(std::atomic<std::uint64_t>::is_always_lock_free);
 
 constinit cookie_list of_this_process{};
-constinit cookie_list* made_nonblocking = &of_this_process;
+constinit std::atomic<cookie_list*> made_nonblocking{&of_this_process};
+
+cookie_list& list() noexcept { return *made_nonblocking.load(std::memory_order_acquire); }
 
 // 0: none.
 std::uint64_t cookie_of(int fd) noexcept {
@@ -46,28 +48,32 @@ std::uint64_t cookie_of(int fd) noexcept {
 }  // namespace
 
 void make_shared_modes() noexcept {
-    if (has_shared_modes.exchange(true)) return;
     void* const page = mmap(nullptr, sizeof(cookie_list), PROT_READ | PROT_WRITE,
                             MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-    if (page != MAP_FAILED) made_nonblocking = static_cast<cookie_list*>(page);
+    if (page == MAP_FAILED) return;
+    cookie_list* own = &of_this_process;
+    if (made_nonblocking.compare_exchange_strong(own, static_cast<cookie_list*>(page)))
+        has_shared_modes = true;
+    else
+        munmap(page, sizeof(cookie_list));
 }
 
 void note_made_nonblocking(int fd) noexcept {
     const std::uint64_t cookie = cookie_of(fd);
-    if (cookie != 0 && made_nonblocking->find(cookie) == nullptr) made_nonblocking->add(cookie);
+    if (cookie != 0 && list().find(cookie) == nullptr) list().add(cookie);
 }
 
 void note_mode_chosen(int fd) noexcept {
-    if (made_nonblocking->empty()) return;
+    if (list().empty()) return;
     const std::uint64_t cookie = cookie_of(fd);
     if (cookie == 0) return;
-    if (auto* const entry = made_nonblocking->find(cookie)) *entry = 0;
+    if (auto* const entry = list().find(cookie)) *entry = 0;
 }
 
 bool is_made_nonblocking(int fd) noexcept {
-    if (made_nonblocking->empty()) return false;
+    if (list().empty()) return false;
     const std::uint64_t cookie = cookie_of(fd);
-    return cookie != 0 && made_nonblocking->find(cookie) != nullptr;
+    return cookie != 0 && list().find(cookie) != nullptr;
 }
 
 }  // namespace ramie::monkey::detail

@@ -1,6 +1,5 @@
 #include "parking.hpp"
 
-#include <pthread.h>
 #include <sched.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -192,9 +191,11 @@ void forget_scheduler(const scheduler* s) noexcept {
     }
 }
 
+}  // namespace
+
 // Whoever waited is a fiber of the parent.
-void forget_all_in_child() noexcept {
-    own_thread_id = 0;
+void forget_parents_parking() noexcept {
+    if (own_thread_id != 0) own_thread_id = 0;
     if (!in_use) return;
     for (std::size_t i = 0; i != bucket_count; ++i) {
         table[i].holder = nullptr;
@@ -205,8 +206,6 @@ void forget_all_in_child() noexcept {
     }
     parked_anywhere = 0;
 }
-
-}  // namespace
 
 parked::parked(const void* key) noexcept : key_(key) {
     bucket& b = bucket_of(key);
@@ -262,10 +261,7 @@ bool is_marked(const void* key) noexcept {
     return b.has_mark(key, [](pid_t) { return true; });
 }
 
-pid_t ask_thread_id() noexcept {
-    prepare_parking();  // a child's is another one
-    return static_cast<pid_t>(syscall(SYS_gettid));
-}
+pid_t ask_thread_id() noexcept { return static_cast<pid_t>(syscall(SYS_gettid)); }
 
 void wake_slowly(const void* key, told whom, bool may_interrupt) noexcept {
     bucket& b = bucket_of(key);
@@ -307,13 +303,6 @@ std::uint32_t count_parked(const void* key) noexcept {
     return bucket::length_of(*b.place_of(key));
 }
 
-void prepare_parking() noexcept {
-    static const bool once = [] {
-        at_scheduler_end = &forget_scheduler;
-        pthread_atfork(nullptr, nullptr, &forget_all_in_child);
-        return true;
-    }();
-    static_cast<void>(once);
-}
+void prepare_parking() noexcept { at_scheduler_end = &forget_scheduler; }
 
 }  // namespace ramie::monkey::detail

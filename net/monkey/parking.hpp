@@ -130,7 +130,10 @@ inline void wake_all(const void* key) noexcept {
 // How many wait for `key`.
 [[nodiscard]] std::uint32_t count_parked(const void* key) noexcept;
 
-// Before the first fiber parks, and before any thread leaves a mark. Callable from any thread.
+// Before the first fiber parks. Callable from any thread.
 void prepare_parking() noexcept;
+
+// In a forked child, first of all.
+void forget_parents_parking() noexcept;
 
 }  // namespace ramie::monkey::detail

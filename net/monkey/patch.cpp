@@ -60,29 +60,48 @@ void* find_original(const char* name) noexcept {
 
 namespace {
 
-// A process without a scheduler, too, must not take its parent's table for its own.
-void note_child() noexcept { patched_process = getpid(); }
+void say(std::string_view text) noexcept {
+    static_cast<void>(real::write(STDERR_FILENO, text.data(), text.size()));
+}
+
+// Where this library is found after libc, nobody else makes its calls.
+void warn_if_passed_by() noexcept {
+    static std::atomic<bool> asked{false};
+    if (asked.exchange(true)) return;
+    if (dlsym(RTLD_DEFAULT, "recv") != reinterpret_cast<void*>(real::recv.get())) return;
+    say("ramie: warning: what is loaded into this process calls libc's recv() and not the patched "
+        "one; link the program itself with ramie::monkey, or start it with `ramie run`\n");
+}
+
+// Before the handlers of everybody who comes after the patch: theirs may make patched calls. Of a
+// process that has used nothing yet it writes nothing.
+void continue_in_child() noexcept {
+    if (patched_process != 0) patched_process = getpid();
+    forget_parents_parking();
+    forget_parents_streams();
+}
 
 void follow_forks() noexcept {
     static std::atomic<bool> followed{false};
-    if (followed.exchange(true)) return;
-    patched_process = getpid();
-    pthread_atfork(nullptr, nullptr, &note_child);
+    if (followed) return;
+    pthread_atfork(nullptr, nullptr, &continue_in_child);
+    followed = true;  // now: to hear of a fork twice is harmless, not to hear of it is not
 }
 
 void put_into_effect() noexcept {
-    follow_forks();
+    warn_if_passed_by();
+    patched_process = getpid();
     // What is made and closed outside of fibers is noted only where there is room already.
     facts_of(0);
     share_modes();
     prepare_parking();
-    prepare_streams();
     patched_families |= chosen_families.load();
     if (is_on(family::signal)) adopt_handlers();
 }
 
 void patch(family f) noexcept {
     const auto bit = static_cast<std::uint16_t>(f);
+    follow_forks();
     chosen_families |= bit;
     // At once: a thread that unlocks a mutex while the first scheduler is made is not missed.
     if (f == family::lock) patched_families |= bit;

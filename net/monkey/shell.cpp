@@ -333,12 +333,12 @@ using namespace ramie::monkey::detail;
 extern "C" {
 
 int system(const char* command) {
-    if (!is_on(family::process)) return real::system(command);
+    if (!is_chosen(family::process)) return real::system(command);
     return command == nullptr ? static_cast<int>(run_shell("exit 0") == 0) : run_shell(command);
 }
 
 FILE* popen(const char* command, const char* type) {
-    if (!is_on(family::process)) return real::popen(command, type);
+    if (!is_chosen(family::process)) return real::popen(command, type);
     const popen_mode mode = parse_mode(type);
     if (!mode.is_valid()) {
         errno = EINVAL;

@@ -23,6 +23,7 @@ void look_up_signal_safe_calls() noexcept {
     find(pipe, pipe2, dup, dup2, dup3, eventfd, poll, select, epoll_wait, sleep, nanosleep);
     find(socket, socketpair, accept, accept4, connect, bind, listen, shutdown, setsockopt);
     find(recv, recvfrom, recvmsg, send, sendto, sendmsg, getsockopt, waitpid, wait4, sem_post);
+    find(fork);
     // Not safe, strictly, but what the children of shells do before they end.
     find(fflush, fclose, fputs, fputc, puts, vfprintf, __vfprintf_chk, putc_unlocked);
     has_signal_safe_calls.store(true, std::memory_order_relaxed);

@@ -1,7 +1,6 @@
 #include "stream.hpp"
 
 #include <poll.h>
-#include <pthread.h>
 
 #include <new>
 #include <optional>
@@ -24,10 +23,8 @@ constinit thread_local stream_turn* turns __attribute__((tls_model("initial-exec
 
 }  // namespace
 
-// In a forked child the other fibers are gone, and libc has set its own locks free.
-void prepare_streams() noexcept {
-    static std::atomic<bool> prepared{false};
-    if (!prepared.exchange(true)) pthread_atfork(nullptr, nullptr, [] { turns = nullptr; });
+void forget_parents_streams() noexcept {
+    if (turns != nullptr) turns = nullptr;
 }
 
 bool is_kind_that_waits(FILE* stream) noexcept {

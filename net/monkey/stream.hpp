@@ -38,8 +38,8 @@ inline bool is_patched(const FILE* stream) noexcept {
 // The same, and the owner did not ask for non-blocking.
 [[nodiscard]] bool may_wait(FILE*) noexcept;
 
-// Once, before the first use. Callable from any thread.
-void prepare_streams() noexcept;
+// In a forked child, first of all: the other fibers are gone, and libc has set its own locks free.
+void forget_parents_streams() noexcept;
 
 // True when a fiber of this thread is using it.
 [[nodiscard]] bool is_in_use(const FILE*) noexcept;

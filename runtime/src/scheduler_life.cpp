@@ -74,11 +74,11 @@ void continue_in_child() noexcept {
 void prepare_process() {
     static const bool once = [] {
         refuse_shadow_stack(shadow_stack_status());
-        has_had_scheduler = true;
-        if (const auto prepare = before_first_scheduler.load()) prepare();
         install_overflow_handler(&describe_running_stack);
         prepare_loop_watch();  // before: in a child it goes on first
         pthread_atfork(nullptr, &bump_fork_epoch, &continue_in_child);
+        has_had_scheduler = true;
+        if (const auto prepare = before_first_scheduler.load()) prepare();
         return true;
     }();
     static_cast<void>(once);

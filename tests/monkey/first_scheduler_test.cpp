@@ -2,12 +2,15 @@
 // when it comes.
 
 #include <pthread.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <csignal>
+#include <cstdio>
 
 #include "calls.hpp"
 #include "ramie/detail/scheduler_hooks.hpp"
+#include "ramie/signal.hpp"
 #include "support/forked.hpp"
 #include "support/patched_test.hpp"
 
@@ -122,6 +125,57 @@ TEST_F(before_the_first_scheduler, a_child_may_have_it_and_its_parent_another) {
     EXPECT_EQ(serves(), 'b');
     ::close(pair.a);
     ::close(pair.b);
+}
+
+// What popen() opened is not for its later children, whoever opens them.
+TEST_F(before_the_first_scheduler, a_command_is_known_to_those_after_it) {
+    FILE* const first = ::popen("cat", "w");
+    ASSERT_NE(first, nullptr);
+    ramie::run([&] {
+        FILE* const second = ::popen("cat", "w");
+        ASSERT_NE(second, nullptr);
+        EXPECT_EQ(::pclose(first), 0);
+        EXPECT_EQ(::pclose(second), 0);
+    });
+}
+
+TEST_F(before_the_first_scheduler, a_handled_signal_is_given_back_to_children) {
+    const auto handler = ramie::on_signal(SIGTERM, [] { FAIL() << "a signal of a child"; });
+    const pid_t child = must("fork", ::fork());
+    if (child == 0) {
+        ::raise(SIGTERM);
+        ::_exit(0);
+    }
+    int status = 0;
+    EXPECT_EQ(::waitpid(child, &status, 0), child);
+    EXPECT_TRUE(WIFSIGNALED(status));
+    EXPECT_EQ(WTERMSIG(status), SIGTERM);
+}
+
+TEST_F(before_the_first_scheduler, sigset_and_siginterrupt_count) {
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wdeprecated-declarations"
+    ASSERT_NE(::sigset(SIGUSR1, &note_signal), SIG_ERR);
+    ASSERT_NE(::signal(SIGUSR2, &note_signal), SIG_ERR);
+    EXPECT_EQ(::siginterrupt(SIGUSR2, 1), 0);
+#pragma GCC diagnostic pop
+    ramie::run([&] {
+        const ends pair = open_channel(channel::tcp);
+        for (const int each : {SIGUSR1, SIGUSR2}) {
+            // Only the main fiber's calls are ended.
+            const auto f = ramie::spawn([each] { ::raise(each); });
+            char byte;
+            EXPECT_EQ(::recv(pair.a, &byte, 1, 0), -1);
+            EXPECT_EQ(errno, EINTR);
+            EXPECT_FALSE(was_on_fiber);
+            f.get();
+        }
+        ::close(pair.a);
+        ::close(pair.b);
+    });
+    EXPECT_EQ(handled, 2);
+    ::signal(SIGUSR1, SIG_DFL);
+    ::signal(SIGUSR2, SIG_DFL);
 }
 
 // Fibers of a scheduler that was there first park from the moment on that the call is chosen.

@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cstdio>
 #include <string>
 
 #include "ramie/timeout.hpp"
@@ -92,6 +93,18 @@ TEST(late_patch, names_the_library_that_has_a_socket) {
 TEST(late_patch, does_not_mind_a_socket_that_is_closed) {
     if (ramie::monkey::is_patched("recv")) GTEST_SKIP() << "another test has patched this process";
     EXPECT_EQ(warning_for([](int fd) { ::close(fd); }), "");
+}
+
+// The program's own calls are libc's then, whatever is_patched() says.
+TEST(late_patch, says_that_the_program_does_not_make_its_calls) {
+    const std::string load = "python3 -c 'import ctypes; ctypes.CDLL(\"" RAMIE_TEST_LATE_PLUGIN
+                             "\").patch_and_run()' 2>&1";
+    FILE* const output = ::popen(load.c_str(), "r");
+    std::string text;
+    for (char part[256]; std::fgets(part, sizeof part, output) != nullptr;) text += part;
+    EXPECT_EQ(::pclose(output), 0);
+    EXPECT_NE(text.find("ramie: warning"), text.npos) << text;
+    EXPECT_NE(text.find("ramie::monkey"), text.npos) << text;
 }
 
 }  // namespace

@@ -7,7 +7,8 @@
 //     ramie::spawn([] { sleep(3); });     // both end after three seconds
 //
 // Linking the target ramie::monkey places the calls; until they are patched, and on threads without
-// a scheduler, they forward to libc. Patching is for the whole process and cannot be undone.
+// a scheduler, they forward to libc. Patching is for the whole process and cannot be undone. It
+// takes effect with the first scheduler: until then there is no fiber.
 // docs/patching.md lists every call.
 #pragma once
 
