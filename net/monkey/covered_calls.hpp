@@ -50,8 +50,8 @@ inline constexpr std::string_view lock_calls =
     "pthread_clockjoin_np __cxa_guard_acquire thrd_join syscall";
 
 inline constexpr std::string_view process_calls =
-    "wait waitpid wait3 wait4 waitid __wait __waitpid system popen pclose fork vfork _exit "
-    "posix_spawn posix_spawnp _IO_popen";
+    "wait waitpid wait3 wait4 waitid __wait __waitpid system popen pclose fork __fork _exit "
+    "_IO_popen";
 
 inline constexpr std::string_view signal_calls =
     "pause sigsuspend __sigsuspend sigwait sigwaitinfo sigtimedwait sigaction __sigaction "

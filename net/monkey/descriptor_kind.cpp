@@ -1,6 +1,7 @@
 #include "descriptor_kind.hpp"
 
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <sys/stat.h>
 #include <sys/time.h>
 #include <unistd.h>
@@ -42,6 +43,13 @@ descriptor_kind look_up(int fd) noexcept {
     return descriptor_kind::pipe;
 }
 
+// One that delivers records, as kernel TLS does.
+bool has_layer(int fd) noexcept {
+    char name[16];
+    socklen_t length = sizeof name;
+    return real::getsockopt(fd, IPPROTO_TCP, TCP_ULP, name, &length) == 0 && length != 0;
+}
+
 std::int64_t ask_timeout(int fd, int name) noexcept {
     timeval value{};
     socklen_t length = sizeof value;
@@ -67,7 +75,7 @@ descriptor_kind kind_of(int fd, descriptor_facts& facts) noexcept {
     facts.kind.store(kind, std::memory_order_relaxed);
     const bool has_mark = is_socket(kind) && socket_option(fd, SO_RCVLOWAT) > 1;
     facts.has_low_water_mark.store(has_mark, std::memory_order_relaxed);
-    facts.short_read_counts.store(kind == descriptor_kind::tcp && !has_mark,
+    facts.short_read_counts.store(kind == descriptor_kind::tcp && !has_mark && !has_layer(fd),
                                   std::memory_order_relaxed);
     errno = saved;
     return kind;

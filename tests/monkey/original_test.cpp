@@ -172,9 +172,9 @@ TEST_F(original_call, uses_streams_and_files) {
 
 // Those that were left to libc, jumps, other names of one that is there, and one that libc calls
 // deprecated.
-constexpr std::string_view without_original[] = {
-    "freeaddrinfo", "epoll_ctl",  "vfork",   "posix_spawn", "posix_spawnp", "longjmp",
-    "siglongjmp",   "bsd_signal", "ssignal", "sysv_signal", "sigset"};
+constexpr std::string_view without_original[] = {"freeaddrinfo", "epoll_ctl",  "longjmp",
+                                                 "siglongjmp",   "bsd_signal", "ssignal",
+                                                 "sysv_signal",  "sigset"};
 
 bool needs_original(std::string_view call) {
     return !call.starts_with('_') && !call.ends_with("64") &&
