@@ -67,11 +67,17 @@ void learn_timeouts(int fd, descriptor_facts& facts) noexcept {
 }  // namespace
 
 descriptor_kind kind_of(int fd, descriptor_facts& facts) noexcept {
-    descriptor_kind kind = facts.kind.load(std::memory_order_relaxed);
-    if (kind != descriptor_kind::unknown) [[likely]]
-        return kind;
+    const descriptor_kind known = facts.kind.load(std::memory_order_relaxed);
+    return known != descriptor_kind::unknown ? known : learn_kind(fd, facts);
+}
+
+descriptor_kind learn_kind(int fd, descriptor_facts& facts) noexcept {
     const int saved = errno;
-    kind = look_up(fd);
+    const descriptor_kind kind = look_up(fd);
+    if (!owns_table()) {
+        errno = saved;
+        return kind;
+    }
     facts.kind.store(kind, std::memory_order_relaxed);
     const bool has_mark = is_socket(kind) && socket_option(fd, SO_RCVLOWAT) > 1;
     facts.has_low_water_mark.store(has_mark, std::memory_order_relaxed);

@@ -23,6 +23,10 @@ mode_t file_type(int fd) noexcept;
 // Asks the kernel once for each opening of the number.
 descriptor_kind kind_of(int fd, descriptor_facts&) noexcept;
 
+// As it is now, whatever was known. A vforked child has its own numbers and its parent's table, to
+// which this is nothing.
+descriptor_kind learn_kind(int fd, descriptor_facts&) noexcept;
+
 // True when nobody but this process's patched calls can have made it non-blocking.
 inline bool is_known_blocking(const descriptor_facts& facts) noexcept {
     return facts.blocking_known.load(std::memory_order_relaxed) &&

@@ -213,7 +213,7 @@ ssize_t read_bytes(int fd, void* data, std::size_t size) noexcept {
     while (is_socket(kind)) {
         const ssize_t n = receive(fd, data, size, 0);
         if (!was_replaced(fd, n)) return n;
-        kind = kind_of(fd, *facts);
+        kind = learn_kind(fd, *facts);
     }
     if (kind == descriptor_kind::plain)
         return transfer_plain([=] { return real::read(fd, data, size); });
@@ -234,7 +234,7 @@ ssize_t read_parts(int fd, const iovec* parts, int count) noexcept {
         message.msg_iovlen = static_cast<std::size_t>(count);
         const ssize_t n = receive_message(fd, &message, 0);
         if (!was_replaced(fd, n)) return n;
-        kind = kind_of(fd, *facts);
+        kind = learn_kind(fd, *facts);
     }
     if (kind == descriptor_kind::plain)
         return transfer_plain([=] { return real::readv(fd, parts, count); });

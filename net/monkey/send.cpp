@@ -148,7 +148,7 @@ ssize_t write_bytes(int fd, const void* data, std::size_t size) noexcept {
     while (is_socket(kind)) {
         const ssize_t n = send_bytes(fd, data, size, 0);
         if (!was_replaced(fd, n)) return n;
-        kind = kind_of(fd, *facts);
+        kind = learn_kind(fd, *facts);
     }
     if (kind == descriptor_kind::plain)
         return transfer_plain([=] { return real::write(fd, data, size); });
@@ -170,7 +170,7 @@ ssize_t write_parts(int fd, const iovec* parts, int count) noexcept {
         message.msg_iovlen = n;
         const ssize_t sent = send_message(fd, &message, 0);
         if (!was_replaced(fd, sent)) return sent;
-        kind = kind_of(fd, *facts);
+        kind = learn_kind(fd, *facts);
     }
     if (kind == descriptor_kind::plain)
         return transfer_plain([=] { return real::writev(fd, parts, count); });

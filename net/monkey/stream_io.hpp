@@ -221,7 +221,7 @@ inline bool was_replaced(int fd, ssize_t n) noexcept {
     const int saved = errno;
     const bool is_socket = socket_option(fd, SO_TYPE) >= 0;
     errno = saved;
-    if (!is_socket) forget(fd);
+    if (!is_socket && owns_table()) forget(fd);
     return !is_socket;
 }
 
