@@ -6,18 +6,14 @@
 #include <unistd.h>
 
 #include <array>
-#include <atomic>
 #include <cerrno>
 #include <string>
-#include <thread>
 #include <vector>
 
-#include "calls.hpp"
 #include "ramie/thread_pool.hpp"
+#include "support/hanging.hpp"
 #include "support/patched_test.hpp"
 #include "support/temporary.hpp"
-
-extern "C" ssize_t __pread_chk(int fd, void* data, size_t size, off_t at, size_t room);
 
 namespace {
 
@@ -25,39 +21,6 @@ using namespace ramie::test;
 using namespace std::chrono_literals;
 using ramie::spawn;
 namespace real = ramie::monkey::detail::real;
-
-// While it lives, one plain call waits until it is let go: a disk that hangs.
-template <auto& Call>
-class hanging;
-template <class R, class... Args, ramie::monkey::detail::original_call<R(Args...)>& Call>
-class hanging<Call> {
-  public:
-    hanging() {
-        plain_ = Call.get();
-        hangs_ = true;
-        Call.replace(&wait_and_call);
-    }
-    ~hanging() {
-        let_go();
-        Call.replace(plain_);
-    }
-    hanging(const hanging&) = delete;
-    hanging& operator=(const hanging&) = delete;
-
-    void let_go() { hangs_ = false; }
-    [[nodiscard]] static int waiting() { return waiting_; }
-
-  private:
-    static R wait_and_call(Args... args) {
-        ++waiting_;
-        while (hangs_) std::this_thread::yield();
-        --waiting_;
-        return plain_(args...);
-    }
-    static inline R (*plain_)(Args...);
-    static inline std::atomic<bool> hangs_;
-    static inline std::atomic<int> waiting_;
-};
 
 class files : public patched_test {
   protected:
@@ -82,57 +45,6 @@ class files : public patched_test {
   private:
     std::string directory_ = make_temporary_folder();
 };
-
-TEST_F(files, that_hang_do_not_stop_the_others) {
-    const int fd = make("slow", "text");
-    hanging<real::read> disk;
-    auto reader = spawn([&] {
-        std::array<char, 4> text{};
-        EXPECT_EQ(::read(fd, text.data(), text.size()), 4);
-        return std::string(text.data(), text.size());
-    });
-    for (int ticks = 0; ticks < 20 || disk.waiting() == 0; ++ticks)
-        ramie::this_fiber::sleep_for(1ms);
-    EXPECT_FALSE(reader.ready());
-    disk.let_go();
-    EXPECT_EQ(reader.get(), "text");
-    ::close(fd);
-    ::unlink(path("slow").c_str());
-}
-
-// What a fortified program calls where the size is not known to the compiler.
-TEST_F(files, are_read_with_a_check_while_others_run) {
-    const int fd = make("slow", "some text");
-    hanging<real::pread> disk;
-    auto reader = spawn([&] {
-        std::array<char, 4> text{};
-        EXPECT_EQ(__pread_chk(fd, text.data(), 4, 5, text.size()), 4);
-        return std::string(text.data(), text.size());
-    });
-    while (disk.waiting() == 0) ramie::this_fiber::yield();
-    EXPECT_FALSE(reader.ready());
-    disk.let_go();
-    EXPECT_EQ(reader.get(), "text");
-    ::close(fd);
-    ::unlink(path("slow").c_str());
-}
-
-TEST_F(files, that_hang_when_they_are_opened_do_not_stop_the_others) {
-    ::close(make("slow", "text"));
-    hanging<real::openat> disk;
-    auto opener = spawn([&] {
-        errno = 0;
-        EXPECT_EQ(::open(path("none").c_str(), O_RDONLY), -1);
-        EXPECT_EQ(errno, ENOENT);
-        return ::open(path("slow").c_str(), O_RDONLY | O_CLOEXEC);
-    });
-    for (int ticks = 0; ticks < 20 || disk.waiting() == 0; ++ticks)
-        ramie::this_fiber::sleep_for(1ms);
-    EXPECT_FALSE(opener.ready());
-    disk.let_go();
-    EXPECT_EQ(::close(opener.get()), 0);
-    ::unlink(path("slow").c_str());
-}
 
 // The call has the fiber's buffer: it must not be left behind.
 TEST_F(files, keep_a_killed_fiber_until_the_transfer_has_ended) {
