@@ -5,18 +5,16 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <atomic>
 #include <chrono>
-#include <condition_variable>
-#include <mutex>
+#include <memory>
 #include <string>
 #include <thread>
-#include <vector>
 
 #include "ramie/event.hpp"
 #include "ramie/fiber.hpp"
 #include "ramie/run.hpp"
+#include "support/blocked_reports.hpp"
 #include "support/fiber_test.hpp"
 
 namespace {
@@ -24,43 +22,13 @@ namespace {
 using namespace std::chrono_literals;
 using ramie::spawn;
 
-// What was reported, for the fibers that hold up their loop until it is.
-class collected {
-  public:
-    void add(const ramie::blocked_report& r) {
-        const std::lock_guard guard(mutex_);
-        reports_.push_back(r);
-        added_.notify_all();
-    }
-    // Blocks the thread, and so holds the loop.
-    ramie::blocked_report wait_for(std::size_t count) {
-        std::unique_lock held(mutex_);
-        added_.wait(held, [&] { return reports_.size() >= count; });
-        return reports_[count - 1];
-    }
-    bool names(std::string_view fiber) {
-        const std::lock_guard guard(mutex_);
-        return std::ranges::any_of(reports_, [=](const ramie::blocked_report& r) {
-            return r.fiber.find(fiber) != std::string::npos;
-        });
-    }
-    std::size_t size() {
-        const std::lock_guard guard(mutex_);
-        return reports_.size();
-    }
-
-  private:
-    std::mutex mutex_;
-    std::condition_variable added_;
-    std::vector<ramie::blocked_report> reports_;
-};
-
 struct blocked : ramie::test::fiber_test {
-    blocked() {
-        ramie::on_blocked([this](const ramie::blocked_report& r) { reports.add(r); }, 10ms);
-    }
+    blocked() { ramie::on_blocked(added_to(kept_), 10ms); }
     ~blocked() override { ramie::on_blocked({}, 0ms); }
-    collected reports;
+
+    const std::shared_ptr<ramie::test::blocked_reports> kept_ =
+        std::make_shared<ramie::test::blocked_reports>();
+    ramie::test::blocked_reports& reports = *kept_;
 };
 
 TEST_F(blocked, names_the_fiber_that_holds_the_loop) {
@@ -106,7 +74,7 @@ TEST_F(blocked, is_reported_once_and_not_too_often) {
 
 TEST_F(blocked, is_not_who_waits) {
     // Long enough for a busy machine, which takes the thread away for a while.
-    ramie::on_blocked([this](const ramie::blocked_report& r) { reports.add(r); }, 200ms);
+    ramie::on_blocked(added_to(kept_), 200ms);
     ramie::event never;
     spawn([] { ramie::this_fiber::sleep_for(300ms); }).join();
     EXPECT_FALSE(never.wait(300ms));
