@@ -15,6 +15,7 @@
 
 #include "ramie/timeout.hpp"
 #include "support/patched_test.hpp"
+#include "support/standard_input.hpp"
 
 namespace {
 
@@ -194,16 +195,6 @@ TEST_F(streams, may_be_sockets_and_terminals) {
         std::fclose(stream);
         ::close(writes);
     }
-}
-
-// The standard input is the pipe while `f` runs.
-template <class F>
-void with_standard_input(int fd, F f) {
-    const int kept = ::dup(STDIN_FILENO);
-    ASSERT_EQ(::dup2(fd, STDIN_FILENO), STDIN_FILENO);
-    f();
-    ASSERT_EQ(::dup2(kept, STDIN_FILENO), STDIN_FILENO);
-    ::close(kept);
 }
 
 TEST_F(streams, feed_cin_which_shares_with_stdio) {

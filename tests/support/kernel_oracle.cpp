@@ -27,9 +27,9 @@ constexpr std::initializer_list<long> waiting_calls{
     SYS_connect,  SYS_nanosleep,     SYS_clock_nanosleep, SYS_poll,        SYS_ppoll,
     SYS_select,   SYS_pselect6,      SYS_epoll_wait,      SYS_epoll_pwait, SYS_epoll_pwait2,
     SYS_pause,    SYS_rt_sigsuspend, SYS_rt_sigtimedwait, SYS_recvmmsg,    SYS_preadv2,
-    SYS_sendmmsg, SYS_sendfile,      SYS_splice,          SYS_tee,         SYS_vmsplice,
-    SYS_open,     SYS_openat,        SYS_flock,           SYS_fcntl,       SYS_wait4,
-    SYS_waitid};
+    SYS_pwritev2, SYS_sendmmsg,      SYS_sendfile,        SYS_splice,      SYS_tee,
+    SYS_vmsplice, SYS_open,          SYS_openat,          SYS_flock,       SYS_fcntl,
+    SYS_wait4,    SYS_waitid};
 
 }  // namespace
 
