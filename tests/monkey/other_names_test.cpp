@@ -25,7 +25,7 @@ using namespace ramie::test;
 
 template <class Param>
 std::string name_of_param(const ::testing::TestParamInfo<Param>& info) {
-    return info.param.name;
+    return std::string("waits_in_") + info.param.name;
 }
 
 // --- descriptors -----------------------------------------------------------------------------

@@ -28,6 +28,7 @@ CALLS = {
     "a_negative_limit": "the same with negative timeouts",
     "a_call": "the same with bad arguments",
     "a_count": "the same with bad counts",
+    "without_a_place": "`preadv2` `pwritev2`",
     "a_batch": "`recvmmsg` `sendmmsg`",
     "splicing": "`sendfile` `splice` `tee` `vmsplice`",
     "accepting": "`accept` `accept4`",
@@ -43,6 +44,8 @@ CALLS = {
     "waiting_for": "`wait` `waitpid` `wait4` `waitid`",
     "printing": "`fwrite` `fputs` `putc` `fprintf` `fflush` ...",
     "printing_to": "`printf` `puts` `perror` `dprintf`, `std::cout`",
+    "reading_up_to_an_end": "`getdelim` `getline` `getchar` `vscanf` `vfscanf`",
+    "moving_a_stream": "`fseek` `fsetpos` `rewind` `setvbuf`",
     "a_futex": "`syscall(SYS_futex)`",
     "joining": "`pthread_join` and its like",
 }
