@@ -4,14 +4,17 @@
 #include <fcntl.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/syscall.h>
 #include <sys/timerfd.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <string>
 
 #include "support/patched_test.hpp"
+#include "support/temporary.hpp"
 
 namespace {
 
@@ -25,6 +28,20 @@ class vforked_child : public patched_test, public ::testing::WithParamInterface<
     }
     const ends ends_ = open_channel(GetParam());
 
+    // Its parent goes on when it has ended.
+    template <class F>
+    [[gnu::noinline]] static pid_t start(F in_child) {
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wdeprecated-declarations"
+        const pid_t child = ::vfork();
+#pragma GCC diagnostic pop
+        if (child == 0) {
+            in_child();
+            ::_exit(0);
+        }
+        return child;
+    }
+
     // A fiber reads from the descriptor while `in_child` plays.
     template <class F>
     void expect_undisturbed(F in_child) {
@@ -37,14 +54,7 @@ class vforked_child : public patched_test, public ::testing::WithParamInterface<
         let_others_run();
         ASSERT_EQ(::write(ends_.b, "a", 1), 1);
         let_others_run();
-#pragma GCC diagnostic push
-#pragma GCC diagnostic ignored "-Wdeprecated-declarations"
-        const pid_t child = ::vfork();
-#pragma GCC diagnostic pop
-        if (child == 0) {
-            in_child();
-            ::_exit(0);
-        }
+        const pid_t child = start(in_child);
         let_others_run();
         EXPECT_FALSE(reader.ready());
         for (const char* byte : {"b", "c"}) {
@@ -94,8 +104,71 @@ TEST_P(vforked_child, may_make_others_in_the_place_of_what_a_fiber_waits_for) {
     });
 }
 
-INSTANTIATE_TEST_SUITE_P(, vforked_child,
-                         ::testing::Values(channel::tcp, channel::unix_stream, channel::pipe),
+// To the child both are a file; to the parent's fibers, which have not used them yet, what they
+// were.
+class used_by_a_vforked_child : public vforked_child {
+  protected:
+    static void use_as_file(int file, int fd) {
+        ::dup2(file, fd);
+        char byte = 'x';
+        if (::write(fd, &byte, 1) != 1 || ::lseek(fd, 0, SEEK_SET) != 0) ::_exit(1);
+        if (::read(fd, &byte, 1) != 1) ::_exit(2);
+    }
+
+    static void expect_waits(const ends& e) {
+        std::string name;
+        const int file = make_temporary_file(name);
+        fill(e.b);
+        const pid_t child = start([&] {
+            use_as_file(file, e.a);
+            use_as_file(file, e.b);
+        });
+        int status = -1;
+        EXPECT_EQ(::waitpid(child, &status, 0), child);
+        EXPECT_EQ(status, 0);
+        ::close(file);
+        ::unlink(name.c_str());
+
+        const auto writer = ramie::spawn([&] { EXPECT_EQ(::write(e.b, "last", 4), 4); });
+        let_others_run();
+        EXPECT_FALSE(writer.ready());
+        std::string all;
+        const auto reader = ramie::spawn([&] {
+            std::array<char, 5000> some{};
+            while (!all.ends_with("last")) {
+                const ssize_t n = ::read(e.a, some.data(), some.size());
+                if (n <= 0) break;
+                all.append(some.data(), static_cast<std::size_t>(n));
+            }
+            char byte = 0;
+            EXPECT_EQ(::read(e.a, &byte, 1), 1);
+            return byte;
+        });
+        writer.get();
+        while (!all.ends_with("last")) let_others_run();
+        let_others_run();
+        EXPECT_FALSE(reader.ready());
+        EXPECT_EQ(::write(e.b, "x", 1), 1);
+        EXPECT_EQ(reader.get(), 'x');
+    }
+};
+
+TEST_P(used_by_a_vforked_child, makes_fibers_wait_all_the_same) { expect_waits(ends_); }
+
+// By other numbers, of which the table has nothing yet.
+TEST_P(used_by_a_vforked_child, makes_fibers_wait_although_it_is_new_to_them) {
+    const auto raw_copy = [](int fd) {
+        return must("F_DUPFD", ::syscall(SYS_fcntl, fd, F_DUPFD_CLOEXEC, 300));
+    };
+    const ends unseen{raw_copy(ends_.a), raw_copy(ends_.b)};
+    expect_waits(unseen);
+    for (const int fd : {unseen.a, unseen.b}) ::close(fd);
+}
+
+constexpr channel over[] = {channel::tcp, channel::unix_stream, channel::pipe};
+INSTANTIATE_TEST_SUITE_P(, vforked_child, ::testing::ValuesIn(over),
+                         channel_name<::testing::TestParamInfo<channel>>);
+INSTANTIATE_TEST_SUITE_P(, used_by_a_vforked_child, ::testing::ValuesIn(over),
                          channel_name<::testing::TestParamInfo<channel>>);
 
 }  // namespace
