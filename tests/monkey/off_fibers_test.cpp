@@ -148,9 +148,8 @@ class off_fibers : public patched_test, public ::testing::WithParamInterface<qui
     // `off_fiber` leaves it to make_call().
     template <class F>
     void expect_no_memory(F off_fiber) {
-        const auto waiter = ramie::spawn([&] {
-            EXPECT_EQ(called->wait == nullptr ? 0 : called->wait(*things_), 0);
-        });
+        const auto waiter = ramie::spawn(
+            [&] { EXPECT_EQ(called->wait == nullptr ? 0 : called->wait(*things_), 0); });
         let_others_run();
         EXPECT_EQ(waiter.ready(), called->wait == nullptr);
         off_fiber();
