@@ -15,6 +15,24 @@ void note_copy(int from, int to) noexcept;
 // Before one loses its number.
 void note_closing(int fd) noexcept;
 
+// From before that until after it. Who waits is told before: the number may be another file's at
+// once. And who begins to wait meanwhile, of another loop, is refused: nobody would tell it.
+class closing {
+  public:
+    explicit closing(int fd) noexcept : facts_(owns_table() ? known_facts(fd) : nullptr) {
+        if (facts_ != nullptr) facts_->is_closing = true;
+        if (owns_table()) note_closing(fd);
+    }
+    ~closing() {
+        if (facts_ != nullptr) facts_->is_closing = false;
+    }
+    closing(const closing&) = delete;
+    closing& operator=(const closing&) = delete;
+
+  private:
+    descriptor_facts* const facts_;
+};
+
 // After a change of an option that the table remembers.
 void note_option(int fd, int level, int name, const void* value) noexcept;
 

@@ -135,6 +135,7 @@ void note_created(int fd, descriptor_kind kind, int flags) noexcept {
     descriptor_facts* facts = facts_to_note(fd);
     if (facts == nullptr) return;
     facts->fork_epoch.store(fork_epoch(), std::memory_order_relaxed);
+    facts->is_closing = false;
     // Not of pipes: raw calls close them unseen, and their number comes back as an event
     // descriptor, which no patched call makes.
     facts->blocking_known.store((flags & O_NONBLOCK) == 0 && kind != descriptor_kind::pipe,

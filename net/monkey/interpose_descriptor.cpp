@@ -36,14 +36,17 @@ bool is_loops_own(int fd) noexcept {
     return true;
 }
 
-// The number that a dup2() takes over is closed by it: whoever waits must know before, but not if
-// the kernel is going to refuse. False when the number cannot be had.
-bool prepare_take_over(int from, int to, int flags = 0) noexcept {
+// The number that `take_over()` gets is closed by it: whoever waits must know before, but not if
+// the kernel is going to refuse.
+template <class TakeOver>
+int take_number(int from, int to, int flags, TakeOver take_over) noexcept {
     const bool is_refused = from == to || (flags & ~O_CLOEXEC) != 0;
-    if (!owns_table() || is_refused || real::fcntl(from, F_GETFD, nullptr) < 0) return true;
-    if (is_loops_own(to)) return false;
-    note_closing(to);
-    return true;
+    if (is_refused || !owns_table() || real::fcntl(from, F_GETFD, nullptr) < 0) return take_over();
+    if (is_loops_own(to)) return -1;
+    const closing old(to);
+    const int result = take_over();
+    if (result >= 0) note_copy(from, to);
+    return result;
 }
 
 // Every number of this range in the parts of the table that are there, in order, until `f(fd,
@@ -52,7 +55,7 @@ template <class F>
 bool for_each_in_table(unsigned first, unsigned last, F f) noexcept {
     for (std::size_t i = first / facts_chunk_size; i <= last / facts_chunk_size; ++i) {
         if (i == facts_chunk_count) return true;
-        const descriptor_facts* const chunk = facts_chunks[i].load();
+        descriptor_facts* const chunk = facts_chunks[i].load();
         if (chunk == nullptr) continue;
         for (std::size_t j = 0; j != facts_chunk_size; ++j) {
             const std::size_t fd = i * facts_chunk_size + j;
@@ -63,8 +66,16 @@ bool for_each_in_table(unsigned first, unsigned last, F f) noexcept {
 }
 
 void note_closing_all(unsigned first, unsigned last) noexcept {
-    for_each_in_table(first, last, [](int fd, const descriptor_facts& facts) {
+    for_each_in_table(first, last, [](int fd, descriptor_facts& facts) {
+        facts.is_closing = true;
         if (facts.watchers != 0 || facts.kind != descriptor_kind::unknown) note_closing(fd);
+        return true;
+    });
+}
+
+void note_closed_all(unsigned first, unsigned last) noexcept {
+    for_each_in_table(first, last, [](int, descriptor_facts& facts) {
+        facts.is_closing = false;
         return true;
     });
 }
@@ -150,7 +161,7 @@ int connect(int fd, const sockaddr* address, socklen_t length) {
 
 int close(int fd) {
     if (is_loops_own(fd)) return -1;
-    if (owns_table()) note_closing(fd);
+    const closing now(fd);
     return real::close(fd);
 }
 
@@ -158,7 +169,9 @@ int close_range(unsigned first, unsigned last, int flags) noexcept {
     const bool closes = (static_cast<unsigned>(flags) & CLOSE_RANGE_CLOEXEC) == 0 && first <= last;
     if (!closes || !owns_table()) return real::close_range(first, last, flags);
     note_closing_all(first, last);
-    return close_others(first, last, flags);
+    const int result = close_others(first, last, flags);
+    note_closed_all(first, last);
+    return result;
 }
 
 void closefrom(int first) noexcept {
@@ -172,7 +185,7 @@ int fclose(FILE* stream) {
     int status = 0;
     if (close_if_command(stream, status)) return status;
     const int error = stream == nullptr || drain_to_close(stream) ? 0 : errno;
-    if (owns_table() && stream != nullptr) note_closing(fileno(stream));
+    const closing now(stream == nullptr ? -1 : fileno(stream));
     const int result = real::fclose(stream);
     if (error == 0) return result;
     errno = error;
@@ -193,17 +206,11 @@ int dup(int from) noexcept {
 }
 
 int dup2(int from, int to) noexcept {
-    if (!prepare_take_over(from, to)) return -1;
-    const int result = real::dup2(from, to);
-    if (result >= 0 && from != to && owns_table()) note_copy(from, to);
-    return result;
+    return take_number(from, to, 0, [=] { return real::dup2(from, to); });
 }
 
 int dup3(int from, int to, int flags) noexcept {
-    if (!prepare_take_over(from, to, flags)) return -1;
-    const int result = real::dup3(from, to, flags);
-    if (result >= 0 && owns_table()) note_copy(from, to);
-    return result;
+    return take_number(from, to, flags, [=] { return real::dup3(from, to, flags); });
 }
 
 // An argument that the command does not take is read and passed on all the same, as libc does.

@@ -147,6 +147,15 @@ int lock_on_fiber(pthread_mutex_t* m, const time_limit& limit) noexcept {
     return lock_parked(m, limit);
 }
 
+namespace {
+
+// Of the time itself libc takes notice only when it has to wait.
+int lock_by_clock(pthread_mutex_t* m, const time_limit& limit) noexcept {
+    return limit.has_known_clock() ? lock_on_fiber(m, limit) : EINVAL;
+}
+
+}  // namespace
+
 int unlock_on_fiber(pthread_mutex_t* m) noexcept {
     const int kind = kind_of(m);
     if (is_other_fibers(m, kind)) return EPERM;
@@ -178,7 +187,7 @@ int pthread_mutex_timedlock(pthread_mutex_t* m, const timespec* end) noexcept {
 }
 
 int pthread_mutex_clocklock(pthread_mutex_t* m, clockid_t clock, const timespec* end) noexcept {
-    return on_fiber(family::lock) ? lock_on_fiber(m, {clock, end})
+    return on_fiber(family::lock) ? lock_by_clock(m, {clock, end})
                                   : real::pthread_mutex_clocklock(m, clock, end);
 }
 

@@ -66,11 +66,12 @@ int lock_parked(pthread_rwlock_t* l, const time_limit& limit) noexcept {
 
 template <class Way>
 int lock_on_fiber(pthread_rwlock_t* l, const time_limit& limit = {}) noexcept {
+    if (!limit.is_valid()) return EINVAL;
     if (may_try<Way>(l)) {
         const int result = Way::attempt(l);
         if (result != EBUSY) return result;
     }
-    return limit.is_valid() ? lock_parked<Way>(l, limit) : EINVAL;
+    return lock_parked<Way>(l, limit);
 }
 
 }  // namespace

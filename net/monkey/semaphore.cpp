@@ -52,8 +52,9 @@ int wait_parked(sem_t* s, const time_limit& limit) noexcept {
 }
 
 int wait_on_fiber(sem_t* s, const time_limit& limit) noexcept {
+    if (!limit.is_valid()) return fail_with(EINVAL);
     if ((!anyone_near(s) || count_parked(s) == 0) && try_wait(s)) return 0;
-    return limit.is_valid() ? wait_parked(s, limit) : fail_with(EINVAL);
+    return wait_parked(s, limit);
 }
 
 }  // namespace

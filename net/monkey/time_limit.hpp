@@ -16,10 +16,13 @@ class time_limit {
     constexpr time_limit() noexcept = default;  // never
     time_limit(clockid_t clock, const timespec* end) noexcept : clock_(clock), end_(end) {}
 
-    // What libc accepts: it looks only when it would wait.
+    // What libc accepts.
     [[nodiscard]] bool is_valid() const noexcept {
-        return end_ == nullptr || (end_->tv_nsec >= 0 && end_->tv_nsec < second &&
-                                   (clock_ == CLOCK_REALTIME || clock_ == CLOCK_MONOTONIC));
+        return has_known_clock() &&
+               (end_ == nullptr || (end_->tv_nsec >= 0 && end_->tv_nsec < second));
+    }
+    [[nodiscard]] bool has_known_clock() const noexcept {
+        return end_ == nullptr || clock_ == CLOCK_REALTIME || clock_ == CLOCK_MONOTONIC;
     }
 
     // The next time to look. A wall clock can be set: it is read again now and then.

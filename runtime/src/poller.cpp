@@ -216,8 +216,8 @@ bool poller::register_interest(descriptor& d, int fd, direction dir) noexcept {
         }
     }
     d.interest = static_cast<std::uint8_t>(wanted);
-    // And who closed it before did not: a signal handler, or another thread.
-    if (d.facts->generation.load() == d.generation) [[likely]]
+    // And who closed it before, or is about to, did not: a signal handler, or another thread.
+    if (d.facts->generation.load() == d.generation && !d.facts->is_closing.load()) [[likely]]
         return true;
     errno = EBADF;
     return false;

@@ -37,6 +37,8 @@ struct descriptor_facts {
     std::atomic<bool> timeouts_untouched;  // never set since it was made
     std::atomic<bool> short_read_counts;   // false: urgent data, kernel TLS: do not conclude
     std::atomic<bool> has_low_water_mark;  // SO_RCVLOWAT was set
+    // Its close is under way: who begins to wait now would not be told.
+    std::atomic<bool> is_closing;
     // Directions in which a patched call need not look at any of the above: a blocking TCP socket
     // without timeouts. Set before it is found out and cleared after a change, so that no change
     // is missed.
