@@ -36,6 +36,7 @@ class name_server {
   public:
     struct options {
         std::chrono::milliseconds delay{0};
+        bool is_held = false;  // answers only after let_go()
     };
     explicit name_server(options);
     ~name_server();
@@ -44,6 +45,8 @@ class name_server {
 
     // How often it was asked for the name, in a question of the type (1: A, 12: PTR, 28: AAAA).
     [[nodiscard]] int asked(const std::string& name, int type = 1);
+    // From now on it answers, what it was asked before included.
+    void let_go() { is_held_ = false; }
 
   private:
     struct reply {
@@ -58,6 +61,7 @@ class name_server {
     options options_;
     int fd_ = -1;
     std::atomic<bool> stop_{false};
+    std::atomic<bool> is_held_;
     std::mutex mutex_;
     std::map<std::pair<std::string, int>, int> asked_;
     std::deque<reply> pending_;
