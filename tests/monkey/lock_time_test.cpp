@@ -226,6 +226,17 @@ TEST_P(a_timed_wait, refuses_what_is_no_time_as_libc_does) {
     GetParam().give(things_);
 }
 
+// libc looks at the time before it looks whether it has to wait; for a mutex only at the clock.
+TEST_P(a_timed_wait, refuses_it_of_what_is_free_as_libc_does) {
+    std::string seen[2];
+    for (const bool fiber : {false, true}) {
+        if (GetParam().give == post) post(things_);
+        seen[fiber ? 1 : 0] = refusals_by(fiber);
+        while (::sem_trywait(&things_.semaphore) == 0) continue;
+    }
+    EXPECT_EQ(seen[1], seen[0]);
+}
+
 INSTANTIATE_TEST_SUITE_P(, a_timed_wait, ::testing::ValuesIn(waits),
                          [](const auto& p) { return std::string(p.param.name); });
 
