@@ -86,27 +86,7 @@ TEST_P(closed_by_a_thread, it_ends_the_call) {
     EXPECT_EQ(waiting.get(), expected());
 }
 
-// Those that wait for one descriptor in one direction.
-std::vector<waiting_call> simple_calls_with_a_descriptor() {
-    static constexpr std::string_view others[] = {"poll",
-                                                  "ppoll",
-                                                  "select",
-                                                  "pselect",
-                                                  "epoll_wait",
-                                                  "epoll_pwait2",
-                                                  "sendfile",
-                                                  "splice_of_a_socket",
-                                                  "splice_of_a_pipe",
-                                                  "tee"};
-    auto all = calls_with_a_descriptor();
-    std::erase_if(all, [](const waiting_call& each) {
-        return std::ranges::find(others, each.name) != std::end(others);
-    });
-    return all;
-}
-
-INSTANTIATE_TEST_SUITE_P(, closed_by_a_thread,
-                         ::testing::ValuesIn(simple_calls_with_a_descriptor()),
+INSTANTIATE_TEST_SUITE_P(, closed_by_a_thread, ::testing::ValuesIn(calls_with_a_descriptor()),
                          call_name<::testing::TestParamInfo<waiting_call>>);
 
 // --- a long write ----------------------------------------------------------------------------
