@@ -4,6 +4,7 @@
 
 #include <fcntl.h>
 #include <poll.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -89,6 +90,57 @@ TEST_P(closed_by_a_thread, it_ends_the_call) {
 INSTANTIATE_TEST_SUITE_P(, closed_by_a_thread, ::testing::ValuesIn(calls_with_a_descriptor()),
                          call_name<::testing::TestParamInfo<waiting_call>>);
 
+// --- the number is another file's ------------------------------------------------------------
+
+class number_given_out_again : public closed_by_another {
+  protected:
+    // The number is another file's by the time that the fiber runs again, and that one is ready for
+    // whatever the call wants.
+    template <class Renumber>
+    void expect_untouched_when(Renumber give_to) {
+        const auto waiting = parked();
+        const ends fresh = open_channel(channel::pair);
+        ASSERT_EQ(::send(fresh.b, "keep", 4, 0), 4);
+        give_to(fresh.a);
+        EXPECT_EQ(waiting.get(), expected());
+        EXPECT_EQ(bytes_waiting_at(fresh.a), "keep");
+        EXPECT_EQ(bytes_waiting_at(fresh.b), "");
+        for (const int fd : {site_.fd, fresh.a, fresh.b}) ::close(fd);
+    }
+    static std::string bytes_waiting_at(int fd) {
+        char bytes[10] = {};
+        const ssize_t n = ::recv(fd, bytes, sizeof bytes, MSG_DONTWAIT);
+        return n < 0 ? "" : std::string(bytes, static_cast<std::size_t>(n));
+    }
+};
+
+TEST_P(number_given_out_again, is_left_alone_by_the_old_call) {
+    expect_untouched_when([this](int fresh) {
+        close_it();
+        EXPECT_EQ(::fcntl(fresh, F_DUPFD_CLOEXEC, site_.fd), site_.fd);
+    });
+}
+
+TEST_P(number_given_out_again, is_left_alone_when_dup2_takes_it_over) {
+    expect_untouched_when([this](int fresh) {
+        std::erase(site_.owned, site_.fd);
+        EXPECT_EQ(::dup2(fresh, site_.fd), site_.fd);
+    });
+}
+
+// What poll() says is looked at below; locks of files are another matter.
+std::vector<waiting_call> calls_that_move_or_select() {
+    auto all = calls_with_a_descriptor();
+    std::erase_if(all, [](const waiting_call& each) {
+        const std::string_view name = each.name;
+        return name.ends_with("poll") || name.ends_with("lock");
+    });
+    return all;
+}
+
+INSTANTIATE_TEST_SUITE_P(, number_given_out_again, ::testing::ValuesIn(calls_that_move_or_select()),
+                         call_name<::testing::TestParamInfo<waiting_call>>);
+
 // --- a long write ----------------------------------------------------------------------------
 
 class closed_in_a_write : public closing, public ::testing::WithParamInterface<channel> {
@@ -165,6 +217,29 @@ TEST_F(closing, one_of_many_is_named_by_poll) {
         polling.get();
     }
     for (const int fd : {closed.a, closed.b, open.a, open.b}) ::close(fd);
+}
+
+// Whoever has the number now is ready: that is not what was asked for. Whether the call fails or
+// names the number as bad is left open.
+TEST_F(closing, one_that_was_given_out_again_is_not_taken_for_the_old_by_poll) {
+    const ends old = open_channel(channel::pipe);
+    const ends fresh = open_channel(channel::pipe);
+    for (const bool by_ppoll : {false, true}) {
+        const int fd = must("dup", ::dup(old.a));
+        const auto polling = ramie::spawn([&] {
+            pollfd asked{fd, POLLIN, 0};
+            const int n = by_ppoll ? ::ppoll(&asked, 1, nullptr, nullptr) : ::poll(&asked, 1, -1);
+            return n < 0 ? errno : asked.revents == POLLNVAL ? EBADF : 0;
+        });
+        let_others_run();
+        EXPECT_FALSE(polling.ready());
+        EXPECT_EQ(::close(fd), 0);
+        EXPECT_EQ(::fcntl(fresh.a, F_DUPFD_CLOEXEC, fd), fd);
+        EXPECT_EQ(::write(fresh.b, "x", 1), 1);
+        EXPECT_EQ(polling.get(), EBADF);
+        ::close(fd);
+    }
+    for (const int fd : {old.a, old.b, fresh.a, fresh.b}) ::close(fd);
 }
 
 }  // namespace
