@@ -201,10 +201,17 @@ long wait_in_epoll_pwait2(const site& s) {
     epoll_event event;
     return ok(::epoll_pwait2(s.fd, &event, 1, nullptr, nullptr));
 }
-long wait_in_usleep(const site&) { return ::usleep(50'000); }
-long wait_in_nanosleep(const site&) {
+// A sleep has nobody who could end it: again and again, until that has been said or one fails.
+long wait_in_usleep(const site& s) {
+    while (!s.has_slept_enough)
+        if (::usleep(50'000) != 0) return -1;
+    return 0;
+}
+long wait_in_nanosleep(const site& s) {
     const timespec time{0, 50'000'000};
-    return ::nanosleep(&time, nullptr);
+    while (!s.has_slept_enough)
+        if (::nanosleep(&time, nullptr) != 0) return -1;
+    return 0;
 }
 
 long wait_in_recvmmsg(const site& s) {
@@ -272,7 +279,7 @@ void open_other_end(site& s) {
 void end_child(site& s) { s.process->end(); }
 void post(site& s) { must("sem_post", ::sem_post(&s.semaphore)); }
 void shut_down(site& s) { must("shutdown", ::shutdown(s.fd, SHUT_RDWR)); }
-void leave(site&) {}
+void let_awake(site& s) { s.has_slept_enough = true; }
 
 constexpr waiting_call calls[] = {
     {"recv", open_ends<channel::tcp>, wait_in_recv, write_to_peer},
@@ -306,8 +313,8 @@ constexpr waiting_call calls[] = {
     {"waitpid", start_child, wait_in_waitpid, end_child},
     {"wait_for_any_child", start_child, wait_in_wait, end_child},
     {"sem_wait", make_semaphore, wait_in_sem_wait, post, 0, true, false, true, true},
-    {"usleep", open_nothing, wait_in_usleep, leave, 0, false, true},
-    {"nanosleep", open_nothing, wait_in_nanosleep, leave, 0, false, true},
+    {"usleep", open_nothing, wait_in_usleep, let_awake, 0, false, true},
+    {"nanosleep", open_nothing, wait_in_nanosleep, let_awake, 0, false, true},
 };
 
 }  // namespace

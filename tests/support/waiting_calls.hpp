@@ -9,6 +9,7 @@
 
 #include <semaphore.h>
 
+#include <atomic>
 #include <cstdio>
 #include <memory>
 #include <ostream>
@@ -27,7 +28,7 @@ struct waiting_call {
     const char* name;
     void (*prepare)(site&);
     long (*wait)(const site&);   // returns 0, or -1 with errno, as the call does
-    void (*end)(site&);          // nothing for a sleep, which ends by itself
+    void (*end)(site&);          // a sleep ends a moment later
     int error = 0;               // of an ended wait; 0: none
     bool restarts = true;        // after a signal's handler with SA_RESTART
     bool in_every_mode = false;  // waits also when the descriptor is non-blocking
@@ -55,6 +56,7 @@ struct site {
     FILE* stream = nullptr;
     std::unique_ptr<child> process;
     mutable sem_t semaphore{};
+    std::atomic<bool> has_slept_enough{false};
 };
 
 std::span<const waiting_call> waiting_calls();
