@@ -99,8 +99,9 @@ class actor {
     // Until the other one has begun so many calls, or ended.
     void until_begun(std::string_view other, int calls);
     [[nodiscard]] bool has_ended(std::string_view other) const;
-    // True while the other one is still in the call that until_blocked() found it in.
-    [[nodiscard]] bool still_waits(std::string_view other) const;
+    // True while the other one is still in the call that until_blocked() found it in, when it has
+    // seen what was done to it since.
+    [[nodiscard]] bool still_waits(std::string_view other);
     // Lets the others go on.
     void give_way() const;
     // Until nothing that was sent to `fd` is left to be received.
@@ -114,7 +115,9 @@ class actor {
     long made(F f) {
         ++calls_;
         errno = 0;
-        return f();
+        const long result = f();
+        ++returned_;
+        return result;
     }
     void log_result(std::string_view name, long result);
     void log_descriptor(std::string_view name, long fd);
@@ -131,6 +134,7 @@ class actor {
     fiber<> fiber_;                 // on fibers
     std::atomic<pid_t> thread_{0};  // on threads
     std::atomic<int> calls_{0};     // begun
+    std::atomic<int> returned_{0};  // of those
     std::atomic<bool> ended_{false};
     std::map<const actor*, int> seen_waiting_;  // how many calls it had begun then
 };
