@@ -176,14 +176,15 @@ bytes answer_to(const bytes& message, const question& q) {
 
 }  // namespace
 
-own_network::own_network(const char* name_server) {
+own_network::own_network(const char* name_server, std::chrono::seconds patience) {
     if (!enter_name_spaces())
         problem_ = std::string("name spaces are not permitted: ") + std::strerror(errno);
     else if (::mount("none", "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0 ||
              !start_loopback() ||
              !replace_file("/etc/resolv.conf", std::string("nameserver ") + name_server +
                                                    "\nsearch example.test\n"
-                                                   "options timeout:1 attempts:2\n") ||
+                                                   "options attempts:2 timeout:" +
+                                                   std::to_string(patience.count()) + "\n") ||
              !replace_file("/etc/hosts",
                            "127.0.0.1 localhost\n10.1.1.1 Near.example.test near\n"
                            "fd00::1 six\n") ||
@@ -209,6 +210,7 @@ name_server::~name_server() {
     ::close(fd_);
 }
 
+
 int name_server::asked(const std::string& name, int type) {
     const std::lock_guard guard(mutex_);
     return asked_[{name, type}];
@@ -224,7 +226,7 @@ void name_server::serve() {
 
 // Returns after how many milliseconds the next one is due.
 int name_server::send_due() {
-    if (is_held_) return 10;
+    if (is_held_) return 1;
     const auto now = std::chrono::steady_clock::now();
     while (!pending_.empty() && pending_.front().due <= now) {
         const reply& first = pending_.front();

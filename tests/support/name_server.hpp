@@ -24,7 +24,9 @@ namespace ramie::test {
 // nsswitch.conf of the test's own.
 class own_network {
   public:
-    explicit own_network(const char* name_server = "127.0.0.1");
+    // libc asks again when it has waited for an answer that long.
+    explicit own_network(const char* name_server = "127.0.0.1",
+                         std::chrono::seconds patience = std::chrono::seconds(10));
     // Empty, or why there is none.
     [[nodiscard]] const std::string& problem() const { return problem_; }
 
@@ -43,10 +45,12 @@ class name_server {
     name_server(const name_server&) = delete;
     name_server& operator=(const name_server&) = delete;
 
+    // Between these it hears every question and answers none; then all of them.
+    void hold() { is_held_ = true; }
+    void let_go() { is_held_ = false; }
+
     // How often it was asked for the name, in a question of the type (1: A, 12: PTR, 28: AAAA).
     [[nodiscard]] int asked(const std::string& name, int type = 1);
-    // From now on it answers, what it was asked before included.
-    void let_go() { is_held_ = false; }
 
   private:
     struct reply {
