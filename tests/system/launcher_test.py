@@ -9,14 +9,15 @@ import contextlib
 import os
 import pathlib
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
-import time
 import unittest
 
 import servers
-from programs import BUILD, RAMIE, files, free_port, patched, run, running, wait_for_port
+from programs import (BUILD, RAMIE, files, free_port, patched, run, running, wait_for_port,
+                      wait_until)
 
 
 @contextlib.contextmanager
@@ -69,7 +70,9 @@ class launcher(unittest.TestCase):
 
     def test_passes_arguments_and_signals_on(self):
         self.assertEqual(patched("printf", "%s|", "a b", "", "--patch", "-x")[1], "a b||--patch|-x|")
-        with subprocess.Popen([RAMIE, "run", "sleep", "60"]) as process:
+        program = [RAMIE, "run", "sh", "-c", "echo up; exec sleep 60"]
+        with subprocess.Popen(program, stdout=subprocess.PIPE) as process:
+            self.assertEqual(process.stdout.readline(), b"up\n")
             process.send_signal(signal.SIGINT)
             self.assertEqual(process.wait(10), -signal.SIGINT)
 
@@ -84,9 +87,11 @@ class bash(unittest.TestCase):
         for i in 1 2 3 4 5; do (exit $i) & jobs="$jobs $!"; done
         for job in $jobs; do wait "$job"; echo "status $?"; done
         trap 'echo trapped' USR1; kill -USR1 $$; echo after
-        read -r -t 0.05 nothing < <(sleep 0.5) || echo "timed out $(( $? > 128 ))"
-        cat <<< "here" > >(cat)
-        sleep 0.01; wait; false | true; echo "pipe ${PIPESTATUS[0]}"
+        fifo=$(mktemp -u); mkfifo "$fifo"; exec 9<> "$fifo"; rm "$fifo"
+        read -r -t 0.05 nothing <&9 || echo "timed out $(( $? > 128 ))"
+        cat <<< "here" > >(cat; echo over >&9)
+        read -r word <&9; echo "$word"
+        false | true; echo "pipe ${PIPESTATUS[0]}"
         exit 7
     """
 
@@ -148,10 +153,9 @@ class nc(unittest.TestCase):
         back = os.urandom(1_000_000)
         listen = [RAMIE, "run", "nc", "-l", "-N", "127.0.0.1", str(port)]
         with subprocess.Popen(listen, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as server:
-            for _ in range(500):  # a trial connection would be the only one that it takes
-                if f":{port:04X} 00000000:0000 0A" in pathlib.Path("/proc/net/tcp").read_text():
-                    break
-                time.sleep(0.01)
+            # A trial connection would be the only one that it takes.
+            wait_until(lambda: f":{port:04X} 00000000:0000 0A" in
+                       pathlib.Path("/proc/net/tcp").read_text(), server, "does not listen")
             connect = [RAMIE, "run", "nc", "-N", "127.0.0.1", str(port)]
             with subprocess.Popen(connect, stdin=subprocess.PIPE,
                                   stdout=subprocess.PIPE) as client:
@@ -205,9 +209,20 @@ class curl(unittest.TestCase):
             self.assertEqual(patched(*parallel)[1], "200 300000\n" * 5)
 
     def test_gives_up_in_time(self):
-        port = free_port()
-        refused = ["curl", "--silent", "--show-error", "--max-time", "5", f"http://127.0.0.1:{port}"]
-        self.assertEqual(patched(*refused)[0], run(*refused)[0])
+        with socket.create_server(("127.0.0.1", 0)) as silent:
+            url = f"http://127.0.0.1:{silent.getsockname()[1]}"
+            command = ["curl", "--silent", "--noproxy", "*", "--max-time", "0.5", url]
+            for call in (run, patched):
+                self.assertEqual(call(*command)[0], 28)
+
+    def test_is_refused_as_always(self):
+        with socket.socket() as bound:  # does not listen, and keeps the port from others
+            bound.bind(("127.0.0.1", 0))
+            url = f"http://127.0.0.1:{bound.getsockname()[1]}"
+            refused = ["curl", "--silent", "--show-error", "--noproxy", "*", url]
+            plain = run(*refused)
+            self.assertEqual(plain[0], 7)
+            self.assertEqual(patched(*refused)[0], plain[0])
 
 
 class psql(unittest.TestCase):
