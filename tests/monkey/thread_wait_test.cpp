@@ -107,6 +107,17 @@ TEST_F(thread_waits, a_thread_is_joined_while_others_run) {
     EXPECT_FALSE(thread.joinable());
 }
 
+timespec in_two_milliseconds() {
+    timespec then{};
+    clock_gettime(CLOCK_MONOTONIC, &then);
+    then.tv_nsec += 2'000'000;
+    if (then.tv_nsec >= 1'000'000'000) {
+        then.tv_nsec -= 1'000'000'000;
+        ++then.tv_sec;
+    }
+    return then;
+}
+
 // On threads and on fibers. `may_end` lets the joined one go.
 template <class Join>
 void join_calls(actor& me, const char* name, Join join) {
@@ -131,17 +142,11 @@ TEST(joining, is_what_libc_does) {
         s.add("caller", [](actor& me) {
             join_calls(me, "pthread_join", [&](pthread_t thread, auto let_go) {
                 const timespec past{1, 0};
-                timespec soon{};
-                clock_gettime(CLOCK_MONOTONIC, &soon);
-                soon.tv_nsec += 2'000'000;
-                if (soon.tv_nsec >= 1'000'000'000) {
-                    soon.tv_nsec -= 1'000'000'000;
-                    ++soon.tv_sec;
-                }
                 me.call("tryjoin", [=] { return pthread_tryjoin_np(thread, nullptr); });
                 me.call("past", [=] { return pthread_timedjoin_np(thread, nullptr, &past); });
                 me.call("clock", [=] { return pthread_clockjoin_np(thread, nullptr, 77, &past); });
-                me.takes_at_least(1ms, [=, &me, &soon] {
+                me.takes_at_least(1ms, [=, &me] {
+                    const timespec soon = in_two_milliseconds();
                     me.call("soon", [=] {
                         return pthread_clockjoin_np(thread, nullptr, CLOCK_MONOTONIC, &soon);
                     });

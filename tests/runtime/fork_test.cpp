@@ -33,7 +33,7 @@ TEST_F(forked_child, that_closes_a_watched_descriptor_does_not_wake_its_parent) 
     EXPECT_EQ(child.get(), 0);
     expect_quiet();
     // The parent's own watch is still there.
-    auto reader = spawn([&] { return ramie::wait_readable(ends[0], 1s); });
+    auto reader = spawn([&] { return ramie::wait_readable(ends[0], 10s); });
     this_fiber::yield();
     EXPECT_EQ(::write(ends[1], "x", 1), 1);
     EXPECT_TRUE(reader.get());
@@ -65,7 +65,7 @@ TEST_F(forked_child, has_a_scheduler_of_its_own) {
                   ramie::event posted;
                   return ramie::run([&] {
                       ramie::this_scheduler().post([&] { posted.set(); });
-                      return posted.wait(1s) && !started ? 7 : 1;
+                      return posted.wait(10s) && !started ? 7 : 1;
                   });
               }),
               7);

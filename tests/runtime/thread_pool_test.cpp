@@ -100,10 +100,14 @@ TEST_F(offload, goes_on_when_the_fiber_that_waits_is_killed_or_times_out) {
         return 1;
     };
     auto killed = spawn([&] { p.run(work); });
+    ramie::timeout* limit = nullptr;
     auto late = spawn([&] {
-        EXPECT_THROW(ramie::with_timeout(20ms, [&] { p.run(work); }), ramie::timeout_expired);
+        ramie::timeout here(ramie::deadline::never());
+        limit = &here;
+        EXPECT_THROW(p.run(work), ramie::timeout_expired);
     });
-    g.await_begun(2);
+    g.await_begun(2);  // what has not begun would be dropped
+    limit->restart(1ms);
     killed.kill();
     late.join();
     EXPECT_EQ(*finished, 0);
