@@ -5,9 +5,11 @@
 //     on_blocked(added_to(reports), 10ms);
 
 #include <algorithm>
+#include <chrono>
 #include <condition_variable>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -25,17 +27,16 @@ class blocked_reports {
         reports_.push_back(r);
         added_.notify_all();
     }
-    // Blocks the thread, and so holds the loop.
-    blocked_report wait_for(std::size_t count) {
+    // Blocks the thread for a while, and so holds the loop.
+    std::optional<blocked_report> wait_for(std::string_view fiber) {
+        using namespace std::chrono_literals;
         std::unique_lock held(mutex_);
-        added_.wait(held, [&] { return reports_.size() >= count; });
-        return reports_[count - 1];
+        if (!added_.wait_for(held, 100ms, [&] { return find(fiber) != reports_.end(); })) return {};
+        return *find(fiber);
     }
     bool names(std::string_view fiber) {
         const std::lock_guard guard(mutex_);
-        return std::ranges::any_of(reports_, [=](const blocked_report& r) {
-            return r.fiber.find(fiber) != std::string::npos;
-        });
+        return find(fiber) != reports_.end();
     }
     std::size_t size() {
         const std::lock_guard guard(mutex_);
@@ -43,6 +44,12 @@ class blocked_reports {
     }
 
   private:
+    std::vector<blocked_report>::iterator find(std::string_view fiber) {
+        return std::ranges::find_if(reports_, [=](const blocked_report& r) {
+            return r.fiber.find(fiber) != std::string::npos;
+        });
+    }
+
     std::mutex mutex_;
     std::condition_variable added_;
     std::vector<blocked_report> reports_;
