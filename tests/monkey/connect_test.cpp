@@ -20,13 +20,8 @@ int open_socket(stage& s, int domain, int type = SOCK_STREAM) {
     return s.own(must("socket", ::socket(domain, type, 0)));
 }
 
-// Nobody listens there.
-address free_port() {
-    const int fd = open_bound(AF_INET, SOCK_STREAM);
-    const address at = address_of(fd);
-    must("close", ::close(fd));
-    return at;
-}
+// Nobody listens there, and nobody else can have the port.
+address refusing_port(stage& s) { return address_of(s.own(open_bound(AF_INET, SOCK_STREAM))); }
 
 void log_pending_error(actor& me, int fd) {
     int error = -1;
@@ -49,7 +44,7 @@ void makes_a_connection_once(stage& s) {
 }
 
 void is_refused_each_time(stage& s) {
-    const address at = free_port();
+    const address at = refusing_port(s);
     const int fd = open_socket(s, AF_INET);
     s.add("caller", [=](actor& me) {
         for (int i = 0; i != 3; ++i) connect_once(me, fd, at);
@@ -59,7 +54,7 @@ void is_refused_each_time(stage& s) {
 }
 
 void succeeds_after_a_refusal(stage& s) {
-    const address nobody = free_port();
+    const address nobody = refusing_port(s);
     const address somebody = address_of(s.own(open_listener(AF_INET, 8)));
     const int fd = open_socket(s, AF_INET);
     s.add("caller", [=](actor& me) {

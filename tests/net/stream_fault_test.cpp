@@ -12,6 +12,7 @@
 #include "ramie/post.hpp"
 #include "ramie/testing.hpp"
 #include "ramie/timeout.hpp"
+#include "support/channels.hpp"
 
 namespace {
 
@@ -35,11 +36,15 @@ bool mentions(const std::exception& e, const std::string& text) {
 }
 
 TEST_F(tcp_stream_fault, a_refused_connection_names_the_call_the_peer_and_the_reason) {
-    const auto nobody = net::tcp_listener("127.0.0.1:0").local_endpoint();
+    const int bound = open_bound(AF_INET, SOCK_STREAM);  // does not listen
+    const address at = address_of(bound);
+    const net::endpoint nobody("127.0.0.1",
+                               ntohs(reinterpret_cast<const sockaddr_in*>(at.get())->sin_port));
     const auto e =
         thrown_by<std::system_error>([&nobody] { net::tcp_stream::connect(nobody, 5s); });
     EXPECT_EQ(e.code(), std::errc::connection_refused);
     EXPECT_TRUE(mentions(e, "connect to " + nobody.to_string())) << e.what();
+    ::close(bound);
 }
 
 TEST_F(tcp_stream_fault, a_connect_without_an_answer_ends_at_its_deadline) {
