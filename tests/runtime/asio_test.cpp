@@ -157,8 +157,8 @@ TEST_F(asio, operations_run_several_at_once) {
     std::vector<int> order;
     std::vector<ramie::fiber<>> waiting;
     for (const int n : {3, 1, 2})
-        waiting.push_back(spawn([&order, n] {
-            net::steady_timer(this_io_context(), n * 10ms).async_wait(use_fiber);
+        waiting.push_back(spawn([&order, start, n] {
+            net::steady_timer(this_io_context(), start + n * 10ms).async_wait(use_fiber);
             order.push_back(n);
         }));
     ramie::join_all(waiting);
