@@ -21,6 +21,7 @@
 #include "support/many_fibers.hpp"
 #include "support/patched_test.hpp"
 #include "support/sanitizers.hpp"
+#include "support/threads.hpp"
 
 namespace {
 
@@ -146,9 +147,14 @@ TEST_F(futexes, threads_and_fibers_are_woken_by_number) {
         while (word == 0) word.wait(0);
         ++woken;
     };
-    std::thread thread(wait);
+    std::atomic<pid_t> id{0};
+    std::thread thread([&] {
+        id = ::gettid();
+        wait();
+    });
     const auto fibers = spawn_many(3, wait);
     let_others_run();
+    while (id == 0 || !is_in_call(id, {SYS_futex})) std::this_thread::yield();
     word = 1;
     word.notify_all();
     get_all(fibers);

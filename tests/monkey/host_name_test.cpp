@@ -77,11 +77,13 @@ TEST_F(host_names, in_a_buffer_of_the_callers_are_as_large_as_those_of_libc) {
 TEST_F(host_names, of_two_fibers_do_not_mix) {
     const name_server server({.delay = 5ms});
     std::vector<ramie::fiber<>> asking;
+    int found = 0;
     for (int i = 1; i != 6; ++i)
-        asking.push_back(ramie::spawn([i] {
+        asking.push_back(ramie::spawn([&found, i] {
             const std::string name = "host" + std::to_string(i) + ".example.test";
             const hostent* const mine = ::gethostbyname(name.c_str());
-            this_fiber::sleep_for(50ms);
+            ++found;
+            while (found != 5) this_fiber::yield();
             EXPECT_EQ(text_of(mine), name + " 2 10.0.0." + std::to_string(i));
         }));
     ramie::join_all(asking);

@@ -2,7 +2,11 @@
 
 #include <pthread.h>
 #include <semaphore.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
+#include <algorithm>
+#include <array>
 #include <atomic>
 #include <cerrno>
 #include <condition_variable>
@@ -15,6 +19,7 @@
 #include "ramie/errors.hpp"
 #include "support/many_fibers.hpp"
 #include "support/patched_test.hpp"
+#include "support/threads.hpp"
 
 namespace {
 
@@ -167,16 +172,19 @@ TEST_F(thread_locks, pass_a_semaphore_to_and_fro) {
 TEST_F(thread_locks, wait_for_the_initialiser_of_a_fiber) {
     std::once_flag once;
     std::atomic<int> runs = 0;
+    std::array<std::atomic<pid_t>, 3> ids{};
     std::vector<std::thread> all;
+    const auto waits = [](pid_t id) { return id != 0 && is_in_call(id, {SYS_futex}); };
     auto first = spawn([&] {
         std::call_once(once, [&] {
-            ::usleep(5'000);
+            while (!std::ranges::all_of(ids, waits)) ramie::this_fiber::yield();
             ++runs;
         });
     });
     let_others_run();
-    for (int i = 0; i != 3; ++i)
+    for (auto& id : ids)
         all.emplace_back([&] {
+            id = ::gettid();
             std::call_once(once, [&] { ++runs; });
             EXPECT_EQ(runs, 1);
         });
