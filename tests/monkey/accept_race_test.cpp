@@ -104,7 +104,10 @@ class inherited_listener : public ::testing::TestWithParam<way> {
   protected:
     void SetUp() override {
         ramie::monkey::detail::forbid_ring_for_accept(!GetParam().by_ring);
-        if (GetParam().patched_before) ramie::monkey::patch_all();
+        if (GetParam().patched_before) {
+            ramie::monkey::patch_all();
+            ramie::run([] {});  // with the first scheduler it takes effect
+        }
         listener_ = open_listener(GetParam().domain, 64);
         must("pipe", ::pipe2(answers_.data(), O_CLOEXEC));
     }

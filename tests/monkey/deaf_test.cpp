@@ -111,6 +111,7 @@ TEST_F(a_deaf_loop, around_a_stream_does_not_keep_run_from_ending) {
 
 // What other fibers need of it they get.
 TEST_F(a_deaf_loop, lets_the_others_run) {
+    const ramie::testing::virtual_clock clock;
     const ends pair = open_channel(channel::pair);
     bool over = false;
     const auto deaf = ramie::spawn([&] {

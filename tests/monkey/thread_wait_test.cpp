@@ -77,6 +77,7 @@ TEST_F(thread_waits, a_barrier_is_destroyed_by_the_first_that_leaves) {
 }
 
 TEST_F(thread_waits, a_spin_lock_is_held_across_a_sleep) {
+    const ramie::testing::virtual_clock clock;
     pthread_spinlock_t lock;
     pthread_spin_init(&lock, PTHREAD_PROCESS_PRIVATE);
     int inside = 0;

@@ -47,7 +47,7 @@ TEST_F(waiting_fibers, let_the_others_run) {
             EXPECT_EQ(::waitpid(each->pid(), &status, 0), each->pid());
             EXPECT_EQ(WEXITSTATUS(status), 4);
         }));
-    for (int i = 0; i != 20; ++i) ramie::this_fiber::sleep_for(1ms);
+    let_others_run();
     for (const auto& each : all) {
         EXPECT_FALSE(waiting[0].ready() && each == all[0]);
         each->end(4);
