@@ -55,6 +55,7 @@ int in_child_of_fiber(F f) {
 using fiber_in_a_child = ramie::test::fiber_test;
 
 TEST_F(fiber_in_a_child, is_the_only_one) {
+    const ramie::testing::virtual_clock clock;
     int others = 0;
     auto sleeper = spawn([&] {
         this_fiber::sleep_for(5ms);
@@ -127,6 +128,7 @@ TEST_F(fiber_in_a_child, ends_the_process_with_1_when_it_throws) {
 }
 
 TEST_F(fiber_in_a_child, keeps_its_timeouts) {
+    const ramie::testing::virtual_clock clock;
     EXPECT_EQ(in_child_of_fiber([] { return 1; }), 1);
     pid_t child = -1;
     spawn([&] {
@@ -145,6 +147,7 @@ TEST_F(fiber_in_a_child, keeps_its_timeouts) {
 }
 
 TEST_F(fiber_in_a_child, survives_the_timeouts_of_the_others) {
+    const ramie::testing::virtual_clock clock;
     auto other = spawn([] {
         const ramie::timeout limit(10ms);
         try {
@@ -183,6 +186,7 @@ TEST_F(fiber_in_a_child, keeps_the_lock_that_it_holds_and_hands_it_to_nobody_who
 }
 
 TEST_F(fiber_in_a_child, is_told_that_it_cannot_join_its_parents_fibers) {
+    const ramie::testing::virtual_clock clock;
     auto other = spawn([] { this_fiber::sleep_for(20ms); });
     EXPECT_EQ(in_child_of_fiber([&] {
                   return ramie::test::error_of<std::logic_error>([&] {
