@@ -3,13 +3,13 @@
 
 #include <fcntl.h>
 #include <sys/ioctl.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cerrno>
 #include <functional>
 
 #include "ramie/deadline.hpp"
+#include "support/forked.hpp"
 #include "support/patched_test.hpp"
 
 namespace {
@@ -76,12 +76,10 @@ TEST_F(short_way, sees_a_mode_set_through_a_copy) {
 }
 
 TEST_F(short_way, sees_a_mode_set_by_a_child) {
-    const pid_t child = must("fork", ::fork());
-    if (child == 0) {
-        ::fcntl(tcp_.a, F_SETFL, ::fcntl(tcp_.a, F_GETFL) | O_NONBLOCK);
-        ::_exit(0);
-    }
-    must("waitpid", ::waitpid(child, nullptr, 0));
+    EXPECT_EQ(in_child([this] {
+                  return ::fcntl(tcp_.a, F_SETFL, ::fcntl(tcp_.a, F_GETFL) | O_NONBLOCK);
+              }),
+              0);
     expect_eagain();
 }
 

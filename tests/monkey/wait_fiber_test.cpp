@@ -10,6 +10,7 @@
 
 #include "ramie/timeout.hpp"
 #include "support/children.hpp"
+#include "support/forked.hpp"
 #include "support/patched_test.hpp"
 
 namespace {
@@ -115,17 +116,13 @@ TEST_F(waiting_fibers, do_not_spin_because_of_a_child_that_they_do_not_want) {
 }
 
 TEST_F(waiting_fibers, work_in_a_child_too) {
-    const pid_t outer = must("fork", ::fork());
-    if (outer == 0) {
-        const child inner;
-        ramie::spawn([&] { inner.end(3); });
-        int status = 0;
-        const bool right = ::wait(&status) == inner.pid() && WEXITSTATUS(status) == 3;
-        ::_exit(right ? 0 : 1);
-    }
-    int status = -1;
-    EXPECT_EQ(::waitpid(outer, &status, 0), outer);
-    EXPECT_EQ(status, 0);
+    EXPECT_EQ(in_child([] {
+                  const child inner;
+                  ramie::spawn([&] { inner.end(3); });
+                  int status = 0;
+                  return ::wait(&status) == inner.pid() ? WEXITSTATUS(status) : 1;
+              }),
+              3);
 }
 
 }  // namespace

@@ -1,6 +1,5 @@
 #include "ramie/signal.hpp"
 
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <atomic>
@@ -13,6 +12,7 @@
 #include "ramie/event.hpp"
 #include "ramie/lock.hpp"
 #include "support/fiber_test.hpp"
+#include "support/forked.hpp"
 
 namespace {
 
@@ -28,6 +28,7 @@ class on_signal : public ramie::test::fiber_test {
 using wait_signal = ramie::test::fiber_test;
 using signal_set = ramie::test::fiber_test;
 using ramie::spawn;
+using ramie::test::in_child;
 namespace this_fiber = ramie::this_fiber;
 
 void send(int signal) { ::kill(::getpid(), signal); }
@@ -228,15 +229,6 @@ TEST_F(on_signal, may_come_and_go_while_signals_arrive) {
     stop = true;
     sender.join();
     ::sigaction(SIGUSR1, &original, nullptr);
-}
-
-template <class F>
-int in_child(F f) {
-    const pid_t child = ::fork();
-    if (child == 0) ::_exit(f());
-    int status = 0;
-    EXPECT_EQ(::waitpid(child, &status, 0), child);
-    return WIFSIGNALED(status) ? -WTERMSIG(status) : WEXITSTATUS(status);
 }
 
 TEST_F(on_signal, does_not_reach_into_a_forked_child) {

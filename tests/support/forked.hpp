@@ -12,14 +12,14 @@
 
 namespace ramie::test {
 
-// The child's exit status: what `f` returns there.
+// The child's exit status, what `f` returns there; or the signal that ended it, negative.
 template <class F>
 int in_child(F f) {
     const pid_t child = ::fork();
     if (child == 0) ::_exit(f());
     int status = 0;
     EXPECT_EQ(::waitpid(child, &status, 0), child);
-    return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+    return WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
 }
 
 // A wake-up that nobody sent would be found again by every poll.
