@@ -19,6 +19,7 @@
 #include "ramie/resolver.hpp"
 #include "ramie/timeout.hpp"
 #include "support/own_names.hpp"
+#include "support/sanitizers.hpp"
 
 namespace {
 
@@ -170,36 +171,56 @@ std::chrono::nanoseconds cpu_time() {
     return std::chrono::seconds(spent.tv_sec) + std::chrono::nanoseconds(spent.tv_nsec);
 }
 
-TEST_F(names, a_thousand_do_not_stop_a_ticker) {
-    name_server server({.delay = 20ms});
-    std::vector<ramie::fiber<>> asking;
+struct ticking {
     int right = 0;
-    auto worst = 0ns;
-    auto busiest = 0ns;
+    std::chrono::nanoseconds worst{0};    // by which a tick was late
+    std::chrono::nanoseconds busiest{0};  // CPU time of the loop from one tick to the next
+};
+
+ticking ask_for_a_thousand_beside_a_ticker(const std::string& round) {
+    ticking seen;
+    auto worked = 0ns;
+    const auto note_work = [&] {
+        seen.busiest = std::max(seen.busiest, cpu_time() - worked);
+        worked = cpu_time();
+    };
     auto ticker = ramie::spawn([&] {
-        auto worked = cpu_time();
+        worked = cpu_time();
         for (auto last = std::chrono::steady_clock::now();;) {
             this_fiber::sleep_for(1ms);
             const auto now = std::chrono::steady_clock::now();
-            worst = std::max(worst, std::chrono::nanoseconds(now - last) - 1ms);
-            busiest = std::max(busiest, cpu_time() - worked);
+            seen.worst = std::max(seen.worst, std::chrono::nanoseconds(now - last) - 1ms);
             last = now;
-            worked = cpu_time();
+            note_work();
         }
     });
+    std::vector<ramie::fiber<>> asking;
     for (int i = 0; i != 1000; ++i)
         asking.push_back(ramie::spawn([&, i] {
-            const std::string name = "host" + std::to_string(i) + "x.example.test";
-            right += address_of(name.c_str()) == "10.0.0." + std::to_string(i % 250) ? 1 : 0;
+            const std::string name = "host" + std::to_string(i) + round + ".example.test";
+            seen.right += address_of(name.c_str()) == "10.0.0." + std::to_string(i % 250) ? 1 : 0;
         }));
     ramie::join_all(asking);
+    note_work();  // since the last tick: if it stopped ticking, this is all the rest
     ticker.kill();
-    EXPECT_EQ(right, 1000);
-    std::printf("the worst delay of a tick: %lld us; the most work between two: %lld us\n",
-                static_cast<long long>(worst / 1us), static_cast<long long>(busiest / 1us));
-    // One after the other they take 20 s; a machine under load may delay a tick.
-    EXPECT_LT(worst, 5s);
-    EXPECT_LT(busiest, 50ms);
+    return seen;
+}
+
+// The target is 5 ms, and the loop needs 3; up to 4.8 when six programs compete for the caches of
+// two CPUs. So it has 10, and three attempts: what holds the loop by itself holds it in each.
+TEST_F(names, a_thousand_do_not_stop_a_ticker) {
+    const auto enough = ramie::test::address_sanitizer ? 50ms : 10ms;
+    name_server server({.delay = 20ms});
+    ticking seen;
+    for (const char* round : {"x", "y", "z"}) {
+        seen = ask_for_a_thousand_beside_a_ticker(round);
+        EXPECT_EQ(seen.right, 1000);
+        std::printf("the worst delay of a tick: %lld us; the most work between two: %lld us\n",
+                    static_cast<long long>(seen.worst / 1us),
+                    static_cast<long long>(seen.busiest / 1us));
+        if (seen.busiest < enough) break;
+    }
+    EXPECT_LT(seen.busiest, enough);
 }
 
 TEST_F(silent_names, do_not_hold_a_fiber_that_is_killed) {

@@ -2,8 +2,8 @@
 
     RAMIE_BUILD=build/dev tests/system/clients_test.py libpq
 
-A class for each library. What is checked here is what the programs in clients/ print; each
-takes far less time than its fibers would one after the other.
+A class for each library. What is checked here is what the programs in clients/ print. That
+the fibers are there at once is shown by holding them until all are, not by how long they take.
 """
 
 import os
@@ -43,21 +43,26 @@ class dnsmasq(client_test):
         program = shutil.which("dnsmasq", path=f"{os.environ['PATH']}:/usr/sbin")
         if program is None:
             self.skipTest("there is no dnsmasq")
-        found = self.client("names", 0, 1000, program)
-        self.assertEqual(found["right"], 1000)
-        self.assertGreaterEqual(found["seconds"], 0.05)
-        self.assertLess(found["seconds"], 40)  # one after the other: 50
-        self.assertGreaterEqual(found["ticks"], 10)
+        # The CPU time of the loop between two ticks: the target is 5 ms, and it needs 3; up to 4.8
+        # on a machine under load. What holds the loop by itself does so in each attempt.
+        for _ in range(3):
+            found = self.client("names", 0, 1000, program)
+            self.assertEqual(found["right"], 1000)
+            self.assertGreaterEqual(found["seconds"], 0.05)
+            if found["busiest_us"] < 10_000:
+                return
+        self.fail(f"the loop was held for {found['busiest_us']} us")
 
 
 class libpq(client_test):
     def test_500_connections_sleep_and_transact_at_once(self):
         with servers.postgresql(connections=500) as port:
             found = self.client("transactions", port, 500)
+        self.assertEqual(found["asleep_at_once"], 500)  # says the server
+        self.assertEqual(found["threads"], 1)
         self.assertEqual(found["transfers"], 500)
         self.assertEqual(found["connections"], 500)
         self.assertGreaterEqual(found["seconds"], 1)
-        self.assertLess(found["seconds"], 60)  # one after the other: 500
 
     def test_a_fiber_that_is_killed_leaves_the_rest_alone(self):
         with servers.postgresql(connections=20) as port:
@@ -72,7 +77,7 @@ class hiredis(client_test):
         self.port = redis.__enter__()
         self.addCleanup(redis.__exit__, None, None, None)
 
-    def test_1000_fibers_give_1000_commands_each(self):
+    def test_1000_fibers_are_connected_at_once_and_give_1000_commands_each(self):
         self.assertEqual(self.client("commands", self.port, 1000, 1000)["commands"], 1_000_000)
 
     def test_blocking_pops_hand_a_token_around(self):
@@ -103,7 +108,9 @@ class libcurl(client_test):
         except OSError:
             return "localhost"
 
-    def test_1000_downloads_from_a_server_that_is_verified(self):
+    def test_1000_downloads_at_once_from_a_server_that_is_verified(self):
+        if self.name() == "localhost":
+            self.skipTest("the name of this machine is no address of it: nothing would be looked up")
         with servers.https(self.FILES, self.name()) as (port, authority):
             found = self.client("downloads", port, 1000, self.name(), authority)
         self.assertEqual(found["right"], 1000)
@@ -158,7 +165,7 @@ class openssl(client_test):
         self.folder = pathlib.Path(temporary.name)
         servers.certificates(self.folder, "localhost")
 
-    def test_300_handshakes_with_both_ends_on_fibers(self):
+    def test_300_connections_at_once_with_both_ends_on_fibers(self):
         found = self.client("both", 0, 300, self.folder / "server.pem", self.folder / "ca.pem")
         self.assertEqual(found["right"], 300)
 

@@ -10,9 +10,12 @@
 #include <cstdio>
 #include <cstdlib>
 #include <exception>
+#include <filesystem>
 #include <functional>
 #include <initializer_list>
+#include <iterator>
 #include <ramie/fiber.hpp>
+#include <ramie/latch.hpp>
 #include <ramie/monkey.hpp>
 #include <ramie/run.hpp>
 #include <span>
@@ -43,13 +46,48 @@ inline void require(bool holds, const std::string& otherwise) {
 
 inline void print(const char* name, long value) { std::printf("%s %ld\n", name, value); }
 
-// Calls work(0) ... work(count - 1), each in a fiber, and prints how long all of them took.
+// After so long what does not come about is said to have failed.
+inline constexpr std::chrono::minutes patience(2);
+
+// Where the fibers meet: nobody goes on before all have come, so that what each of them has by
+// then, all have at once. One after the other, or in groups, they would wait here in vain.
+class meeting {
+  public:
+    explicit meeting(int fibers) : missing_(static_cast<std::size_t>(fibers)) {}
+
+    // False when the others did not come. Suspends the calling fiber.
+    [[nodiscard]] bool come() {
+        if (!failed_ && !missing_.arrive_and_wait(patience)) failed_ = true;
+        return !failed_;
+    }
+
+  private:
+    ramie::latch missing_;
+    bool failed_ = false;
+};
+
+inline long threads_of_this_process() {
+    return std::distance(std::filesystem::directory_iterator("/proc/self/task"), {});
+}
+
+// Calls work(0) ... work(count - 1), each in a fiber, and prints how long all of them took. When
+// some fail, the first is heard: the rest may have failed because of it.
 template <class Work>
 void in_fibers(int count, Work work) {
     const auto start = std::chrono::steady_clock::now();
+    std::exception_ptr failure;
     std::vector<ramie::fiber<>> fibers;
-    for (int i = 0; i != count; ++i) fibers.push_back(ramie::spawn(work, i));
-    for (const ramie::fiber<>& each : fibers) each.get();
+    for (int i = 0; i != count; ++i) {
+        fibers.push_back(ramie::spawn([&, i] {
+            try {
+                work(i);
+            } catch (const std::exception&) {
+                if (!failure) failure = std::current_exception();
+            }
+        }));
+    }
+    ramie::join_all(fibers);
+    if (failure) std::rethrow_exception(failure);
     const std::chrono::duration<double> took = std::chrono::steady_clock::now() - start;
     std::printf("seconds %.3f\n", took.count());
 }

@@ -60,8 +60,10 @@ void converse(const connection& c, const std::string& name, int round) {
 
 void commands(const client::arguments& given) {
     const int rounds = std::stoi(given.rest.at(0)) / 4;
+    client::meeting all(given.fibers);
     client::in_fibers(given.fibers, [&](int fiber) {
         const connection c = connect(given.port);
+        require(all.come(), "not all are connected at once");
         const std::string name = "fiber" + std::to_string(fiber);
         for (int round = 0; round != rounds; ++round) converse(c, name, round);
     });

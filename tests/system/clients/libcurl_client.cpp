@@ -38,17 +38,23 @@ class download {
     const std::string& content() const { return content_; }
     void wait_for_a_part() { begun_.wait(); }
 
+    // Goes on only when as many downloads as meet there have begun.
+    void hold_for(client::meeting& others) { others_ = &others; }
+
   private:
     static std::size_t append(const char* data, std::size_t, std::size_t size, void* self) {
         auto& here = *static_cast<download*>(self);
+        const bool first = !here.begun_.is_set();
         here.content_.append(data, size);
         here.begun_.set();
+        if (first && here.others_ != nullptr && !here.others_->come()) return 0;  // an error
         return size;
     }
 
     std::unique_ptr<CURL, clean_up> curl_;
     std::string content_;
     ramie::event begun_;
+    client::meeting* others_ = nullptr;
 };
 
 // The file of that number, as the test wrote it.
@@ -71,8 +77,10 @@ void require_ok(CURLcode code) {
 void downloads(const client::arguments& given) {
     constexpr int files = 10;
     long right = 0;
+    client::meeting all(given.fibers);
     client::in_fibers(given.fibers, [&](int fiber) {
         download d(url(given, "file" + std::to_string(fiber % files)));
+        d.hold_for(all);
         d.set(CURLOPT_CAINFO, given.rest.at(1).c_str());
         require_ok(d.perform());
         if (d.content() == expected_content(fiber % files)) ++right;

@@ -1,6 +1,7 @@
 // libpq: each fiber holds a connection to PostgreSQL.
 
 #include <libpq-fe.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <memory>
@@ -79,17 +80,50 @@ void check_balances(const connection& c, int transfers) {
     }
 }
 
+// Sleeps for a second, and for another one until it is let go.
+constexpr const char* nap = R"(
+    create function nap() returns void language plpgsql as $$ begin
+        loop
+            perform pg_sleep(1);
+            exit when pg_try_advisory_lock_shared(1);
+        end loop;
+    end $$)";
+
+void hold_the_sleepers(const connection& c) {
+    ask(c, nap);
+    ask(c, "select pg_advisory_lock(1)");
+}
+
+// Lets them go when the server says that all of them sleep. Returns how many did at once.
+long wake_the_sleepers(const connection& c, int all) {
+    const auto start = std::chrono::steady_clock::now();
+    long most = 0;
+    while (most < all && std::chrono::steady_clock::now() - start < client::patience) {
+        ::usleep(10'000);
+        most = std::max(most, number(ask(c,
+                                         "select count(*) from pg_stat_activity "
+                                         "where wait_event = 'PgSleep'")));
+    }
+    ask(c, "select pg_advisory_unlock(1)");
+    return most;
+}
+
 void transactions(const client::arguments& given) {
     const connection teller = connect(given.port);
     ask(teller, "create table accounts (id int primary key, balance bigint)");
     ask(teller, "create table transfers (fiber int primary key, backend int)");
     ask(teller, "insert into accounts select id, " + std::to_string(opening_balance) +
                     " from generate_series(0, " + std::to_string(accounts - 1) + ") id");
+    hold_the_sleepers(teller);
+    const ramie::fiber<long> asleep =
+        ramie::spawn([&] { return wake_the_sleepers(teller, given.fibers); });
     client::in_fibers(given.fibers, [&](int fiber) {
         const connection c = connect(given.port);
-        ask(c, "select pg_sleep(1)");
+        ask(c, "select nap()");
         carry_out(c, fiber, transfer_of(fiber));
     });
+    client::print("asleep_at_once", asleep.get());
+    client::print("threads", client::threads_of_this_process());
     check_balances(teller, given.fibers);
     const result counts = ask(teller, "select count(*), count(distinct backend) from transfers");
     client::print("transfers", number(counts, 0, 0));

@@ -117,6 +117,7 @@ void both(const client::arguments& given) {
     const bio listener = listen();
     const std::string port = BIO_get_accept_port(listener.get());
     long right = 0;
+    client::meeting all(given.fibers);
     const ramie::fiber<> server = ramie::spawn([&] {
         for (int i = 0; i != given.fibers; ++i) {
             ramie::spawn([&, taken = next_connection(listener)]() mutable {
@@ -126,6 +127,7 @@ void both(const client::arguments& given) {
     });
     client::in_fibers(given.fibers, [&](int fiber) {
         const bio b = connect(asking, port);
+        require(all.come(), "not all have shaken hands at once");
         const std::string message = message_of(fiber);
         write_all(b, message);
         if (read_exactly(b, message.size()) == message) ++right;
