@@ -18,8 +18,8 @@ import subprocess
 import threading
 import unittest
 
-from programs import (BUILD, connect, exchange, is_sanitized, is_served, limit_files, limit_memory,
-                      receive_all, run, serving, start)
+from programs import (BUILD, connect, exchange, have_files, is_sanitized, is_served, limit_files,
+                      limit_memory, receive, receive_all, run, serving, start)
 
 SOURCES = pathlib.Path(__file__).parent
 
@@ -40,6 +40,18 @@ class posix_echo_server(unittest.TestCase):
         with serving("posix_echo_server") as server:
             with connect(server.port), connect(server.port) as talker:
                 self.assertEqual(exchange(talker, b"hello"), b"hello")
+
+    def test_serves_one_after_the_other_when_nothing_is_patched(self):
+        with serving("posix_echo_server", "--plain") as server:
+            with connect(server.port) as first, connect(server.port) as second:
+                second.sendall(b"me too")
+                self.assertEqual(exchange(first, b"hello"), b"hello")
+                second.setblocking(False)
+                with self.assertRaises(BlockingIOError):
+                    second.recv(1)
+                second.settimeout(20)
+                first.close()
+                self.assertEqual(receive(second, 6), b"me too")
 
     def test_serves_hundreds_at_the_same_time_on_one_thread(self):
         with serving("posix_echo_server") as server:
@@ -88,6 +100,38 @@ class posix_echo_server(unittest.TestCase):
         with serving("posix_echo_server") as server, connect(server.port):
             server.terminate()
             self.assertEqual(server.wait(), -signal.SIGTERM)
+
+
+def status_of(process):
+    """What the kernel says of it: the number in each line that has one."""
+    lines = pathlib.Path(f"/proc/{process.pid}/status").read_text().splitlines()
+    return {line.split(":")[0]: int(number[0]) for line in lines
+            if (number := re.findall(r"\d+", line.split(":")[1]))}
+
+
+class crowded_echo_server(unittest.TestCase):
+    """The target: 10,000 patched connections in 60 MiB, on one thread."""
+
+    CONNECTIONS = 10_000
+
+    @unittest.skipIf(is_sanitized("posix_echo_server"), "a sanitizer needs memory of its own")
+    def test_serves_ten_thousand_on_one_thread_in_60_mib(self):
+        if not have_files(self.CONNECTIONS + 50):
+            self.skipTest("the hard limit of descriptors is too low, see ulimit -Hn")
+        with serving("posix_echo_server") as server:
+            with start("stress_client", "--port", server.port, "--connections", self.CONNECTIONS,
+                       "--warmup", 0, "--duration", 2, "--patience", 60, "--json") as client:
+                threads = []
+                for line in client.stdout:
+                    news = json.loads(line)
+                    if news["phase"] == "measuring":  # all of them talk
+                        self.assertEqual(news["connections"], self.CONNECTIONS)
+                        threads.append(status_of(server)["Threads"])
+                errors = client.stderr.read()
+            most = status_of(server)["VmHWM"]
+        self.assertEqual((client.returncode, errors, news["errors"]), (0, "", 0))
+        self.assertEqual(set(threads), {1})
+        self.assertLessEqual(most, 60 << 10)  # KiB, at any time
 
 
 def stress(port, *arguments, **options):

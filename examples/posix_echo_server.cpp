@@ -3,6 +3,7 @@
 //
 //     posix_echo_server --port 7000 &
 //     nc 127.0.0.1 7000
+//     posix_echo_server --port 7000 --plain     nothing is patched: one client after the other
 //
 // SIGTERM and Ctrl-C end the process at once, as they do by default.
 
@@ -35,6 +36,8 @@ void echo(int peer) {
 void start(int peer) {
     try {
         ramie::spawn(echo, peer);
+        // Unpatched, accept would not let it begin. It ends then before the next client is accepted.
+        ramie::this_fiber::yield();
     } catch (const std::exception& e) {
         std::fprintf(stderr, "refused a connection: %s\n", e.what());
         close(peer);
@@ -57,9 +60,11 @@ int main(int argc, char** argv) try {
     CLI::App app("An echo server in plain libc calls, on fibers");
     std::uint16_t port = 0;
     app.add_option("--port", port, "0: one that is free")->capture_default_str();
+    bool plain = false;
+    app.add_flag("--plain", plain, "leave the calls of libc as they are: clients take turns");
     CLI11_PARSE(app, argc, argv);
 
-    ramie::monkey::patch_all();
+    if (!plain) ramie::monkey::patch_all();
     return ramie::run([port] { serve(listen_on(port)); });
 } catch (const std::exception& error) {
     return complain(error);
