@@ -36,7 +36,7 @@ void echo(int peer) {
 void start(int peer) {
     try {
         ramie::spawn(echo, peer);
-        // Unpatched, accept would not let it begin. It ends then before the next client is accepted.
+        // Unpatched, accept would never let it begin, and it does not wait for others once it has.
         ramie::this_fiber::yield();
     } catch (const std::exception& e) {
         std::fprintf(stderr, "refused a connection: %s\n", e.what());

@@ -5,11 +5,15 @@
 A class for each program, named like it; ctest runs them one by one.
 """
 
+import concurrent.futures
 import contextlib
 import os
 import pathlib
+import re
+import shutil
 import signal
 import socket
+import stat
 import subprocess
 import sys
 import tempfile
@@ -19,14 +23,32 @@ import servers
 from programs import (BUILD, RAMIE, files, free_port, patched, run, running, wait_for_port,
                       wait_until)
 
+PLAIN = ()
+PATCHED = (RAMIE, "run")
+
 
 @contextlib.contextmanager
 def serving(port, *command, **options):
-    """A patched server, until the end of the block."""
-    with running(RAMIE, "run", *command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    """A server, until the end of the block."""
+    with running(*command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
                  **options) as server:
         wait_for_port(port, server)
         yield server
+
+
+def answers_over_http(port, files):
+    """All that a server sends to a good and to a bad client, but for the time of day."""
+    requests = [f"{method} /{file} HTTP/1.0\r\n{header}\r\n" for file in (*files, "missing")
+                for method in ("GET", "HEAD", "POST", "NONSENSE")
+                for header in ("", "Range: bytes=5-9\r\n")]
+    answers = []
+    for request in [*requests, "nonsense\r\n\r\n"]:
+        with socket.create_connection(("127.0.0.1", port), timeout=60) as connection:
+            connection.sendall(request.encode())
+            answer = b"".join(iter(lambda: connection.recv(65536), b""))
+            assert answer.startswith((b"HTTP/1.", b"<")), answer[:100]  # 0.9 has no status
+            answers.append((request, re.sub(rb"\r\nDate: [^\r]*", b"", answer)))
+    return answers
 
 
 class launcher(unittest.TestCase):
@@ -45,6 +67,27 @@ class launcher(unittest.TestCase):
         self.assertIn("statically", errors)
         self.assertEqual(patched("--force", "/sbin/ldconfig", "--version"),
                          run("/sbin/ldconfig", "--version"))
+
+    def test_refuses_what_changes_its_rights_unless_it_is_told_to(self):
+        with tempfile.TemporaryDirectory() as folder:
+            program = self.program_of_another_user(folder)
+            status, output, errors = patched(program, "--version")
+            self.assertEqual((status, output), (126, ""))
+            self.assertIn("setuid", errors)
+            self.assertEqual(patched("--force", program, "--version"), run(program, "--version"))
+
+    def program_of_another_user(self, folder):
+        """One that runs with that user's rights."""
+        if os.geteuid() != 0:
+            known = pathlib.Path("/usr/bin/mount")
+            if not known.exists() or not known.stat().st_mode & stat.S_ISUID:
+                self.skipTest("only root can make a setuid program of another user")
+            return known
+        program = pathlib.Path(shutil.copy(shutil.which("id"), folder))
+        program.parent.chmod(0o755)
+        os.chown(program, 65534, -1)
+        program.chmod(0o4755)
+        return program
 
     def test_keeps_what_else_is_loaded_first(self):
         other = BUILD / "net/cli/libramie-preload.so"
@@ -107,14 +150,18 @@ class python(unittest.TestCase):
     def test_serves_files_to_patched_and_plain_clients(self):
         folder, content = files(5, 3_000_000)
         port = free_port()
-        with folder, serving(port, sys.executable, "-m", "http.server", port, "--bind",
-                             "127.0.0.1", cwd=folder.name):
+        command = [sys.executable, "-m", "http.server", port, "--bind", "127.0.0.1"]
+        with folder, serving(port, *PATCHED, *command, cwd=folder.name):
             for name, expected in content.items():
-                for prefix in ([RAMIE, "run"], []):
-                    command = [*prefix, "curl", "--silent", "--fail",
-                               f"http://127.0.0.1:{port}/{name}"]
-                    done = subprocess.run(command, capture_output=True, timeout=60, check=True)
+                for way in (PATCHED, PLAIN):
+                    done = subprocess.run([*way, "curl", "--silent", "--fail",
+                                           f"http://127.0.0.1:{port}/{name}"],
+                                          capture_output=True, timeout=60, check=True)
                     self.assertEqual(done.stdout, expected)
+            patched_answers = answers_over_http(port, content)
+            port = command[3] = free_port()
+            with serving(port, *PLAIN, *command, cwd=folder.name):
+                self.assertEqual(patched_answers, answers_over_http(port, content))
 
     def test_passes_its_own_tests_of_sockets_and_processes(self):
         # What the patch might disturb: time limits, modes, inheritance, signals, select, pipes.
@@ -148,47 +195,54 @@ print(poller.poll(1) == [(r, select.EPOLLIN)])
 
 class nc(unittest.TestCase):
     def test_carries_bytes_both_ways(self):
-        port = free_port()
         there = os.urandom(2_000_000)
         back = os.urandom(1_000_000)
-        listen = [RAMIE, "run", "nc", "-l", "-N", "127.0.0.1", str(port)]
-        with subprocess.Popen(listen, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as server:
+        plain = self.converse(PLAIN, there, back)
+        self.assertEqual(plain[:2], (there, back))
+        self.assertEqual(self.converse(PATCHED, there, back), plain)
+
+    def converse(self, way, there, back):
+        """What the server and the client received, and how each of them ended."""
+        port = free_port()
+        with subprocess.Popen([*way, "nc", "-l", "-N", "127.0.0.1", str(port)],
+                              stdin=self.pipe_with(back), stdout=subprocess.PIPE) as server:
             # A trial connection would be the only one that it takes.
             wait_until(lambda: f":{port:04X} 00000000:0000 0A" in
                        pathlib.Path("/proc/net/tcp").read_text(), server, "does not listen")
-            connect = [RAMIE, "run", "nc", "-N", "127.0.0.1", str(port)]
-            with subprocess.Popen(connect, stdin=subprocess.PIPE,
-                                  stdout=subprocess.PIPE) as client:
-                sender = subprocess.Popen(
-                    [sys.executable, "-c", "import sys; sys.stdout.buffer.write("
-                     f"open({os.fspath(self.keep(back))!r}, 'rb').read())"],
-                    stdout=server.stdin)
-                server.stdin.close()
-                received, _ = client.communicate(there, timeout=60)
-                self.assertEqual(received, back)
-                sender.wait()
-            self.assertEqual(server.stdout.read(), there)
+            client = subprocess.Popen([*way, "nc", "-N", "127.0.0.1", str(port)],
+                                      stdin=self.pipe_with(there), stdout=subprocess.PIPE)
+            with client, concurrent.futures.ThreadPoolExecutor() as readers:
+                received = [readers.submit(each.stdout.read) for each in (server, client)]
+                return (*(each.result() for each in received), server.wait(60), client.wait(60))
 
-    def keep(self, content):
+    def pipe_with(self, content):
+        """A pipe's end for reading, and a process that writes to the other one."""
         folder = tempfile.TemporaryDirectory()
         self.addCleanup(folder.cleanup)
         path = pathlib.Path(folder.name) / "content"
         path.write_bytes(content)
-        return path
+        writer = subprocess.Popen(["cat", path], stdout=subprocess.PIPE)
+        self.addCleanup(writer.communicate)
+        return writer.stdout
 
 
 class nginx(unittest.TestCase):
+    def answers(self, way, folder, content):
+        port = free_port()
+        command = servers.nginx_command(pathlib.Path(folder), f"listen 127.0.0.1:{port};")
+        with serving(port, *way, *command):
+            for name, expected in content.items():
+                done = subprocess.run(["curl", "--silent", "--fail",
+                                       f"http://127.0.0.1:{port}/{name}"],
+                                      capture_output=True, timeout=60, check=True)
+                self.assertEqual(done.stdout, expected)
+            return answers_over_http(port, content)
+
     def test_serves_as_a_single_process(self):
         folder, content = files(3, 1_000_000)
-        port = free_port()
         with folder:
-            command = servers.nginx_command(pathlib.Path(folder.name), f"listen 127.0.0.1:{port};")
-            with serving(port, *command):
-                for name, expected in content.items():
-                    done = subprocess.run(["curl", "--silent", "--fail",
-                                           f"http://127.0.0.1:{port}/{name}"],
-                                          capture_output=True, timeout=60, check=True)
-                    self.assertEqual(done.stdout, expected)
+            self.assertEqual(self.answers(PATCHED, folder.name, content),
+                             self.answers(PLAIN, folder.name, content))
 
 
 class curl(unittest.TestCase):
