@@ -86,8 +86,8 @@ class hiredis(client_test):
     def test_blocking_pops_wait_together_for_nothing(self):
         found = self.client("waiting", self.port, 200)
         self.assertEqual(found["empty"], 200)
+        self.assertEqual(found["blocked_at_once"], 200)  # says the server
         self.assertGreaterEqual(found["seconds"], 1)
-        self.assertLess(found["seconds"], 60)  # one after the other: 200
 
     def test_subscribers_get_every_message_in_order(self):
         self.assertEqual(self.client("subscriptions", self.port, 100, 100)["received"], 10_000)
@@ -153,8 +153,8 @@ class libmariadb(client_test):
     def test_200_connections_do_everything_at_once(self):
         found = self.client("transactions", self.port, 200)
         self.assertEqual(found["total"], 200 * 1000 + sum(range(0, 200, 2)))
+        self.assertEqual(found["asleep_at_once"], 200)  # says the server
         self.assertGreaterEqual(found["seconds"], 1)
-        self.assertLess(found["seconds"], 60)  # one after the other: 200
         self.assertEqual(self.client("large", self.port, 50)["right"], 50)
 
 

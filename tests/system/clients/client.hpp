@@ -6,6 +6,7 @@
 // It prints "name value" lines for the test, and ends with 1 and a sentence when anything is wrong.
 #pragma once
 
+#include <algorithm>
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
@@ -65,6 +66,18 @@ class meeting {
     ramie::latch missing_;
     bool failed_ = false;
 };
+
+// Counts, of what the server says, until all are there. Returns how many were at once.
+template <class Count>
+long most_at_once(int all, Count count) {
+    const auto start = std::chrono::steady_clock::now();
+    long most = 0;
+    while (most < all && std::chrono::steady_clock::now() - start < patience) {
+        ramie::this_fiber::sleep_for(std::chrono::milliseconds(10));
+        most = std::max<long>(most, count());
+    }
+    return most;
+}
 
 inline long threads_of_this_process() {
     return std::distance(std::filesystem::directory_iterator("/proc/self/task"), {});

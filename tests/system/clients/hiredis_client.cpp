@@ -90,13 +90,33 @@ void ring(const client::arguments& given) {
     client::print("token", std::stol(std::string(text_of(*last))));
 }
 
-// Nobody pushes: all wait for the whole second, together.
+long number_after(std::string_view name, std::string_view text) {
+    const std::size_t at = text.find(name);
+    require(at != text.npos, "Redis does not tell its " + std::string(name));
+    return std::stol(std::string(text.substr(at + name.size())));
+}
+
+// Nobody pushes: each waits for a whole second, and for another one until Redis says that all do.
 void waiting(const client::arguments& given) {
     long empty = 0;
+    bool let_go = false;
+    const ramie::fiber<long> blocked = ramie::spawn([&] {
+        const connection c = connect(given.port);
+        const long most = client::most_at_once(given.fibers, [&] {
+            return number_after("blocked_clients:", text_of(*ask(c, {"INFO", "clients"})));
+        });
+        let_go = true;
+        return most;
+    });
     client::in_fibers(given.fibers, [&](int) {
-        if (ask(connect(given.port), {"BLPOP", "nothing", "1"})->type == REDIS_REPLY_NIL) ++empty;
+        const connection c = connect(given.port);
+        do {
+            require(ask(c, {"BLPOP", "nothing", "1"})->type == REDIS_REPLY_NIL, "not nothing");
+        } while (!let_go);
+        ++empty;
     });
     client::print("empty", empty);
+    client::print("blocked_at_once", blocked.get());
 }
 
 void receive(const connection& c, int messages) {

@@ -45,9 +45,21 @@ void transactions(const client::arguments& given) {
     ask(teller, "create table accounts (id int primary key, balance bigint) engine = innodb");
     ask(teller,
         "insert into accounts select seq, 1000 from seq_0_to_" + std::to_string(given.fibers - 1));
+    bool let_go = false;
+    const ramie::fiber<long> asleep = ramie::spawn([&] {
+        const long most = client::most_at_once(given.fibers, [&] {
+            return std::stol(ask(teller,
+                                 "select count(*) from information_schema.processlist "
+                                 "where state = 'User sleep'"));
+        });
+        let_go = true;
+        return most;
+    });
     client::in_fibers(given.fibers, [&](int fiber) {
         const connection c = connect(given.port);
-        require(ask(c, "select sleep(1)") == "0", "a sleep that was cut short");
+        do {
+            require(ask(c, "select sleep(1)") == "0", "a sleep that was cut short");
+        } while (!let_go);
         const std::string mine = std::to_string(fiber);
         ask(c, "start transaction");
         ask(c, "update accounts set balance = balance + " + mine + " where id = " + mine);
@@ -56,6 +68,7 @@ void transactions(const client::arguments& given) {
                 "a wrong balance");
         ask(c, fiber % 2 == 0 ? "commit" : "rollback");
     });
+    client::print("asleep_at_once", asleep.get());
     client::print("total", std::stol(ask(teller, "select sum(balance) from accounts")));
 }
 

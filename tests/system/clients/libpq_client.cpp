@@ -1,7 +1,6 @@
 // libpq: each fiber holds a connection to PostgreSQL.
 
 #include <libpq-fe.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <memory>
@@ -96,14 +95,9 @@ void hold_the_sleepers(const connection& c) {
 
 // Lets them go when the server says that all of them sleep. Returns how many did at once.
 long wake_the_sleepers(const connection& c, int all) {
-    const auto start = std::chrono::steady_clock::now();
-    long most = 0;
-    while (most < all && std::chrono::steady_clock::now() - start < client::patience) {
-        ::usleep(10'000);
-        most = std::max(most, number(ask(c,
-                                         "select count(*) from pg_stat_activity "
-                                         "where wait_event = 'PgSleep'")));
-    }
+    const long most = client::most_at_once(all, [&] {
+        return number(ask(c, "select count(*) from pg_stat_activity where wait_event = 'PgSleep'"));
+    });
     ask(c, "select pg_advisory_unlock(1)");
     return most;
 }
