@@ -18,6 +18,10 @@ target_compile_options(ramie_build_flags INTERFACE
 # Lazy binding runs the dynamic linker on the fiber's stack, several KiB deep, at the first call.
 target_link_options(ramie_build_flags INTERFACE -Wl,-z,now)
 
+# g++ 12 at -O3 takes "text" + std::string for a copy over itself (its bug 105651).
+target_compile_options(ramie_build_flags INTERFACE
+  $<$<AND:$<COMPILE_LANG_AND_ID:CXX,GNU>,$<CONFIG:Release>,$<VERSION_LESS:$<CXX_COMPILER_VERSION>,13>>:-Wno-restrict>)
+
 if(RAMIE_SANITIZE)
   list(JOIN RAMIE_SANITIZE "," sanitizers)
   target_compile_options(ramie_build_flags INTERFACE -fsanitize=${sanitizers})

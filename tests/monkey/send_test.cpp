@@ -1,7 +1,10 @@
 // Every sending call over every channel, compared with the kernel.
 
 #include <fcntl.h>
+#include <poll.h>
+#include <sched.h>
 #include <sys/ioctl.h>
+#include <sys/syscall.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
@@ -197,14 +200,21 @@ void log_signals(actor& me, int before) {
     me.log(std::to_string(broken_pipes() - before) + " SIGPIPE");
 }
 
+void wait_until_broken(int fd) {
+    for (pollfd end{fd, 0, 0}; (end.revents & (POLLERR | POLLHUP)) == 0; ::sched_yield())
+        ::syscall(SYS_poll, &end, 1, 0);
+}
+
 void raises_the_signal_when_the_peer_is_gone(stage& s, channel c, sender by) {
     const ends e = s.open(c);
     const int before = broken_pipes();
     must("close", ::close(e.a));
     s.disown(e.a);
     s.add("writer", [=](actor& me) {
+        me.send(by, e.b, "hello");
         // TCP learns of it by the answer to the first.
-        for (int i = 0; i != 3; ++i) me.send(by, e.b, "hello");
+        if (c == channel::tcp) wait_until_broken(e.b);
+        for (int i = 0; i != 2; ++i) me.send(by, e.b, "hello");
         log_signals(me, before);
     });
 }

@@ -49,7 +49,7 @@ class dnsmasq(client_test):
             found = self.client("names", 0, 1000, program)
             self.assertEqual(found["right"], 1000)
             self.assertGreaterEqual(found["seconds"], 0.05)
-            if found["busiest_us"] < 10_000:
+            if found["busiest_us"] < 20_000:
                 return
         self.fail(f"the loop was held for {found['busiest_us']} us")
 
