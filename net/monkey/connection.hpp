@@ -19,9 +19,11 @@ void note_closing(int fd) noexcept;
 // once. And who begins to wait meanwhile, of another loop, is refused: nobody would tell it.
 class closing {
   public:
-    explicit closing(int fd) noexcept : facts_(owns_table() ? known_facts(fd) : nullptr) {
+    explicit closing(int fd) noexcept {
+        if (!owns_table()) return;
+        facts_ = known_facts(fd);
         if (facts_ != nullptr) facts_->is_closing = true;
-        if (owns_table()) note_closing(fd);
+        note_closing(fd);
     }
     ~closing() {
         if (facts_ != nullptr) facts_->is_closing = false;
@@ -30,7 +32,7 @@ class closing {
     closing& operator=(const closing&) = delete;
 
   private:
-    descriptor_facts* const facts_;
+    descriptor_facts* facts_ = nullptr;
 };
 
 // After a change of an option that the table remembers.

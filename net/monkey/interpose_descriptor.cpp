@@ -67,15 +67,17 @@ bool for_each_in_table(unsigned first, unsigned last, F f) noexcept {
 
 void note_closing_all(unsigned first, unsigned last) noexcept {
     for_each_in_table(first, last, [](int fd, descriptor_facts& facts) {
+        // The others are left alone: most of the table is pages that nobody has touched.
+        if (facts.watchers == 0 && facts.kind == descriptor_kind::unknown) return true;
         facts.is_closing = true;
-        if (facts.watchers != 0 || facts.kind != descriptor_kind::unknown) note_closing(fd);
+        note_closing(fd);
         return true;
     });
 }
 
 void note_closed_all(unsigned first, unsigned last) noexcept {
     for_each_in_table(first, last, [](int, descriptor_facts& facts) {
-        facts.is_closing = false;
+        if (facts.is_closing) facts.is_closing = false;
         return true;
     });
 }
