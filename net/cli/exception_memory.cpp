@@ -22,7 +22,7 @@ constexpr unsigned spare_count = 32;
 struct alignas(std::max_align_t) spare {
     std::byte bytes[spare_size];
 };
-constinit spare spares[spare_count];
+constinit spare spares[spare_count] = {};
 constinit std::atomic<std::uint32_t> taken{0};  // a bit for each
 
 void* take_spare(std::size_t size) noexcept {
