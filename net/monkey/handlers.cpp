@@ -157,12 +157,15 @@ int install(int signal, const struct sigaction& action, struct sigaction* before
     return result;
 }
 
-// After a plain call: another thread may have made the first scheduler meanwhile.
-void adopt_late(int signal) noexcept {
-    if (!is_ours(signal)) [[likely]]
-        return;
+void adopt_held(int signal) noexcept {
     const held_back hold(signal);
     adopt(signal);
+}
+
+// After a plain call: another thread may have made the first scheduler meanwhile.
+inline void adopt_late(int signal) noexcept {
+    if (is_ours(signal)) [[unlikely]]
+        adopt_held(signal);
 }
 
 int change_early(int signal, const struct sigaction* action, struct sigaction* before) noexcept {
