@@ -132,12 +132,10 @@ void forget(int fd) noexcept {
 void wake_waiters(int fd) noexcept {
     const int saved = errno;
     const descriptor_facts* const facts = known_facts(fd);
-    int others = facts == nullptr ? 0 : facts->watchers.load();
-    if (current_fiber != nullptr && others != 0) {
-        current_scheduler->reactor().wake_waiters(fd);
-        if (descriptor_of(fd)->interest != 0) --others;
-    }
-    if (others != 0) note_changed_number(fd);
+    const int watchers = facts == nullptr ? 0 : facts->watchers.load();
+    const bool is_own =
+        watchers != 0 && current_fiber != nullptr && current_scheduler->reactor().wake_waiters(fd);
+    if (watchers > (is_own ? 1 : 0)) note_changed_number(fd);
     errno = saved;
 }
 

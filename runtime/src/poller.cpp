@@ -248,14 +248,19 @@ void poller::wake_waiters(descriptor& d, int fd) noexcept {
     d.writers.wake_all();
 }
 
-void poller::wake_waiters(int fd) noexcept {
-    if (descriptor* const d = existing(fd)) wake_waiters(*d, fd);
+bool poller::wake_waiters(int fd) noexcept {
+    descriptor* const d = existing(fd);
+    if (d != nullptr) wake_waiters(*d, fd);
+    return d != nullptr && d->interest != 0;
 }
 
 [[gnu::cold]] void poller::look_at_changed() noexcept {
     while (!changed_.empty()) {
         const int fd = changed_.take();
-        fd < 0 ? look_at_all() : wake_waiters(fd);
+        if (fd < 0)
+            look_at_all();
+        else
+            wake_waiters(fd);
     }
 }
 

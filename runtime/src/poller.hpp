@@ -46,8 +46,8 @@ class poller {
     // Async-signal-safe.
     void take_out(int fd) noexcept;
 
-    // Wakes all who wait for `fd`: to look again, or with wake::closed.
-    void wake_waiters(int fd) noexcept;
+    // Wakes all who wait for `fd`: to look again, or with wake::closed. True when it is watched.
+    bool wake_waiters(int fd) noexcept;
 
     // The same for each number that was told of elsewhere since the last call.
     void hear_of_changed() noexcept {

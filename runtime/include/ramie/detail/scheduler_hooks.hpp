@@ -1,4 +1,4 @@
-// What the patched calls want to hear of schedulers.
+// What the patched calls want to hear of schedulers. Who is called must never suspend.
 #pragma once
 
 #include <atomic>
